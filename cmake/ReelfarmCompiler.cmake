@@ -19,10 +19,10 @@ endif()
 
 add_library(reelfarm_options INTERFACE)
 target_include_directories(reelfarm_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(reelfarm_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+target_compile_options(reelfarm_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these wrongly inside inlined std::string and std::vector code (GCC bugs 105651, 105329, 105562).
-  target_compile_options(reelfarm_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds -fpch-preprocess)
+  target_compile_options(reelfarm_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict;-Wno-maybe-uninitialized;-Wno-stringop-overflow;-Wno-array-bounds;-fpch-preprocess>)
 endif()
 if(REELFARM_SANITIZE)
   target_compile_options(reelfarm_options INTERFACE -fsanitize=${REELFARM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)

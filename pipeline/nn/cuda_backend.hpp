@@ -1,0 +1,14 @@
+#pragma once
+
+namespace reelfarm::nn {
+
+/// Loads libtorch_cuda, and our own plug-in libreelfarm_cuda.so where it lies beside the program, into this process.
+/// Must run before the first ATen call that could ask for CUDA: LibTorch looks for its CUDA hooks once. Idempotent.
+/// Throws std::runtime_error with the dynamic loader's words.
+void load_cuda_backend();
+
+/// Whether an NVIDIA driver with at least one visible device answers on this machine. Does not load LibTorch's CUDA
+/// part.
+bool cuda_device_present();
+
+}  // namespace reelfarm::nn

@@ -1,0 +1,16 @@
+#include "pipeline/nn/linear.hpp"
+
+#include "pipeline/nn/parameter_reader.hpp"
+
+namespace reelfarm::nn {
+
+Linear::Linear(const ParameterReader& reader, std::int64_t in_features, std::int64_t out_features, bool bias)
+    : weight_(reader.tensor("weight", {out_features, in_features})) {
+  if (bias) bias_ = reader.tensor("bias", {out_features});
+}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return at::linear(x, weight_, bias_);
+}
+
+}  // namespace reelfarm::nn

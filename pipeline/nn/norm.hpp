@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace reelfarm::nn {
+
+class ParameterReader;
+
+/// Layer norm over the last dimension, without learnt scale and shift. x: (..., features).
+at::Tensor layer_norm(const at::Tensor& x, double eps);
+
+/// Layer norm over the last dimension with learnt "weight" and "bias" (features).
+class LayerNorm {
+ public:
+  LayerNorm(const ParameterReader& reader, std::int64_t features, double eps);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_;
+  at::Tensor bias_;
+  double eps_;
+};
+
+/// Root-mean-square norm over the last dimension with learnt "weight" (features). The mean square is taken in fp32
+/// whatever the type of x and rounded to that type before it meets the weight, as in Llama and diffusers. Source: arXiv
+/// 1910.07467.
+class RmsNorm {
+ public:
+  RmsNorm(const ParameterReader& reader, std::int64_t features, double eps);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_;
+  double eps_;
+};
+
+}  // namespace reelfarm::nn
