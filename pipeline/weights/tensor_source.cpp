@@ -1,0 +1,159 @@
+#include "pipeline/weights/tensor_source.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "pipeline/weights/detail/near_match.hpp"
+#include "pipeline/weights/detail/strict_json.hpp"
+#include "pipeline/weights/safetensors.hpp"
+
+namespace reelfarm::weights {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kIndexSuffix = ".safetensors.index.json";
+constexpr std::string_view kFileSuffix = ".safetensors";
+
+struct FolderContents {
+  std::vector<fs::path> indexes;
+  std::vector<fs::path> files;
+};
+
+FolderContents list_folder(const fs::path& folder) {
+  FolderContents contents;
+  std::error_code error;
+  fs::directory_iterator it(folder, error);
+  if (error) throw WeightError("weights: cannot list " + folder.string() + ": " + error.message());
+  for (; it != fs::directory_iterator(); it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.ends_with(kIndexSuffix)) contents.indexes.push_back(it->path());
+    if (name.ends_with(kFileSuffix)) contents.files.push_back(it->path());
+    if (error) break;
+  }
+  if (error) throw WeightError("weights: cannot list " + folder.string() + ": " + error.message());
+  std::sort(contents.indexes.begin(), contents.indexes.end());
+  std::sort(contents.files.begin(), contents.files.end());
+  return contents;
+}
+
+std::string joined(const std::vector<fs::path>& paths) {
+  std::string text;
+  for (const fs::path& path : paths) text += (text.empty() ? "" : ", ") + path.filename().string();
+  return text;
+}
+
+/// The one file or index of a folder. Anything that leaves a choice is an error: weights must not depend on luck.
+fs::path pick_in_folder(const fs::path& folder) {
+  const FolderContents contents = list_folder(folder);
+  const std::string what = "weights: " + folder.string();
+  std::vector<fs::path> whole;
+  for (const char* name : {"model.safetensors", "diffusion_pytorch_model.safetensors"})
+    if (std::find(contents.files.begin(), contents.files.end(), folder / name) != contents.files.end())
+      whole.push_back(folder / name);
+  std::vector<fs::path> choices = contents.indexes;
+  choices.insert(choices.end(), whole.begin(), whole.end());
+  if (choices.empty() && contents.files.size() == 1) return contents.files.front();
+  if (choices.size() == 1) return choices.front();
+  if (choices.empty() && contents.files.empty())
+    throw WeightError(what + ": no *.safetensors file and no *.safetensors.index.json here");
+  if (choices.empty())
+    throw WeightError(what + ": several files (" + joined(contents.files) + ") but no *.safetensors.index.json");
+  throw WeightError(what + ": doubled weights, expected one of " + joined(choices));
+}
+
+}  // namespace
+
+TensorSource::TensorSource(fs::path path) : path_(std::move(path)) {}
+TensorSource::~TensorSource() = default;
+
+std::shared_ptr<const TensorSource> TensorSource::open(const fs::path& file_or_folder) {
+  std::shared_ptr<TensorSource> source(new TensorSource(file_or_folder));
+  std::error_code error;
+  const fs::path file = fs::is_directory(file_or_folder, error) ? pick_in_folder(file_or_folder) : file_or_folder;
+  if (file.filename().string().ends_with(kIndexSuffix))
+    source->add_shards(file);
+  else
+    source->add_file(file);
+  return source;
+}
+
+void TensorSource::add_file(const fs::path& file) {
+  files_.push_back(std::make_unique<SafetensorsFile>(file));
+  for (const TensorInfo& tensor : files_.back()->tensors()) {
+    const auto [it, inserted] = tensors_.emplace(tensor.name, &tensor);
+    if (!inserted)
+      throw WeightError("weights: tensor " + detail::shown(tensor.name) + " is doubled: in " + it->second->file +
+                        " and in " + tensor.file);
+  }
+}
+
+void TensorSource::add_shards(const fs::path& index) {
+  const std::string what = "weights: " + index.string();
+  const nlohmann::json parsed = detail::read_strict_json(index);
+  const auto weight_map = parsed.find("weight_map");
+  if (!parsed.is_object() || weight_map == parsed.end() || !weight_map->is_object() || weight_map->empty())
+    throw WeightError(what + ": expected an object with a non-empty \"weight_map\" object");
+  std::set<std::string> shards;
+  for (const auto& item : weight_map->items()) {
+    const std::string at = what + ": tensor " + detail::shown(item.key());
+    if (!item.value().is_string())
+      throw WeightError(at + ": expected a file name, found " + detail::shown(item.value()));
+    const std::string shard = item.value().get<std::string>();
+    if (shard.find('/') != std::string::npos || !shard.ends_with(kFileSuffix))
+      throw WeightError(at + ": expected the name of a *.safetensors file beside the index, found " +
+                        detail::shown(shard));
+    shards.insert(shard);
+  }
+  for (const std::string& shard : shards) {
+    std::error_code error;
+    if (!fs::exists(index.parent_path() / shard, error))
+      throw WeightError(what + ": shard " + detail::shown(shard) + " is listed but missing");
+    add_file(index.parent_path() / shard);
+  }
+  for (const auto& item : weight_map->items()) {
+    const std::string listed = (index.parent_path() / item.value().get<std::string>()).string();
+    const TensorInfo* tensor = find(item.key());
+    if (tensor == nullptr)
+      throw WeightError(what + ": tensor " + detail::shown(item.key()) + " is listed, but not in " + listed);
+    if (tensor->file != listed)
+      throw WeightError(what + ": tensor " + detail::shown(item.key()) + ": expected in " + listed + ", found in " +
+                        tensor->file);
+  }
+  for (const auto& [name, tensor] : tensors_)
+    if (!weight_map->contains(name))
+      throw WeightError(what + ": tensor " + detail::shown(name) + " is in " + tensor->file + ", but not listed");
+}
+
+const TensorInfo* TensorSource::find(std::string_view name) const {
+  const auto it = tensors_.find(name);
+  return it == tensors_.end() ? nullptr : it->second;
+}
+
+const TensorInfo& TensorSource::at(std::string_view name) const {
+  if (const TensorInfo* tensor = find(name)) return *tensor;
+  const std::string where = files_.size() == 1 ? files_.front()->path().string()
+                                               : path_.string() + " (" + std::to_string(files_.size()) + " shards)";
+  throw WeightError("weights: " + where + ": tensor \"" + std::string(name) + "\" is missing (" +
+                    std::to_string(tensors_.size()) + " tensors)" + detail::did_you_mean(name, names()));
+}
+
+std::vector<std::string> TensorSource::names() const {
+  std::vector<std::string> names;
+  names.reserve(tensors_.size());
+  for (const auto& [name, tensor] : tensors_) names.push_back(name);
+  return names;
+}
+
+std::vector<fs::path> TensorSource::files() const {
+  std::vector<fs::path> files;
+  for (const auto& file : files_) files.push_back(file->path());
+  return files;
+}
+
+std::uint64_t TensorSource::total_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors_) bytes += tensor->bytes.size();
+  return bytes;
+}
+
+}  // namespace reelfarm::weights
