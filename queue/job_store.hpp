@@ -1,0 +1,239 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/bundle_limits.hpp"
+#include "queue/errors.hpp"
+#include "queue/event.hpp"
+#include "queue/group.hpp"
+#include "queue/job.hpp"
+#include "queue/task.hpp"
+
+namespace reelfarm::queue {
+
+/// How often a task may go wrong, and how long it then rests: base, doubled each time, at most cap.
+struct RetryPolicy {
+  int max_crashes = 5;    ///< at one step; then the task is poison
+  int max_failures = 10;  ///< over all attempts; then the task is failed
+  std::chrono::milliseconds backoff_base{1000};
+  std::chrono::milliseconds backoff_cap{60000};
+};
+
+struct StoreOptions {
+  std::string url = "redis://127.0.0.1:6379/0";
+  std::string farm = "reelfarm";  ///< hash tag of every key: two farms may share a server
+  std::chrono::milliseconds connect_timeout{3000};
+  std::chrono::milliseconds command_timeout{10000};
+  std::chrono::milliseconds loading_timeout{60000};  ///< how long to wait for a server that is loading its files
+  std::chrono::milliseconds lease{15000};            ///< granted by claim, renew and tick
+  RetryPolicy retry;
+  bool check_server = true;                    ///< refuse an unsafe server at connect (version, eviction, persistence)
+  bool allow_volatile = false;                 ///< accept a server without persistence
+  int max_events = 100000;                     ///< kept in the event stream, approximately
+  std::chrono::hours request_memory{24 * 30};  ///< how long a request id is remembered
+};
+
+/// The answer to a write that carries a fencing token. ok: done. stale: the lease is another's now, or ended: stop,
+/// publish nothing. cancelled: the job was cancelled or has failed: stop the work and release. paused: finish the step
+/// and release. gone: the task is not there any more (removed). cancelled and paused still renewed the lease, to give
+/// time to stop.
+enum class ReplyCode { ok, stale, cancelled, paused, gone };
+std::string_view to_string(ReplyCode code);
+
+/// The answer to an operator's verb. unchanged: it already is so. refused: not possible in this state (see text).
+enum class ChangeCode { ok, unchanged, refused, not_found };
+struct Change {
+  ChangeCode code = ChangeCode::ok;
+  JobState state = JobState::submitted;  ///< of the job afterwards; no meaning when not found
+  std::string text;                      ///< why it was refused
+};
+
+struct SubmitResult {
+  std::string job;
+  bool created = true;  ///< false: the request id was seen before and this is its job
+};
+
+struct InboxEntry {
+  std::string job;
+  JobSpec spec;
+  std::int64_t sequence = 0;
+  ServerTime submitted{};
+};
+
+/// What the coordinator decided about a job: its spec with defaults filled in and its tasks.
+/// Exactly one stitch task, unique ids made by task_id, dependencies only inside the plan and without cycles.
+struct Plan {
+  JobSpec spec;
+  std::vector<TaskSpec> tasks;
+  std::uint64_t bytes_needed = 0;
+};
+
+/// Who claims and what they can do.
+struct ClaimFilter {
+  std::string owner;  ///< group or stitcher id; a draining group gets nothing
+  std::string host;
+  std::vector<TaskKind> kinds = {TaskKind::image, TaskKind::window};
+  std::string bundle_hash;  ///< for image and window
+  std::string
+      fingerprint;     ///< for image and window; the job's own after the first claim, groups with another are refused
+  int max_leases = 0;  ///< refuse when the owner holds this many already; 0: no limit
+};
+
+/// What finish publishes. `digest` identifies the result: the same token and digest again is answered ok.
+struct FinishReport {
+  std::string digest;
+  Artifact artifact;
+  std::optional<Artifact> tail;  ///< a window's, unless tail() published it already
+  std::string metrics;           ///< JSON object kept with the task; empty: none
+};
+
+struct ReapResult {
+  int requeued = 0;                         ///< leases that ran out; the task may be claimed again
+  int poisoned = 0;                         ///< the same, but once too often
+  int cancelled = 0;                        ///< the same, but the job is over
+  int dropped = 0;                          ///< leases of records that are gone or corrupt
+  std::chrono::milliseconds clock_jump{0};  ///< by which the leases were shifted first
+};
+
+struct DeadLetter {
+  std::string id;       ///< stream id
+  std::string kind;     ///< inbox, job, task
+  std::string subject;  ///< job or task id
+  std::string reason;
+  std::string payload;  ///< the bytes that could not be read, if any
+  ServerTime time{};
+};
+
+struct JobQuery {
+  std::vector<JobState> states;  ///< empty: all
+  std::string project;           ///< empty: all
+  int limit = 0;                 ///< newest first; 0: no limit
+};
+
+/// The farm's queue in Redis. One Lua script per transition (queue/lua), so each call either happened or did not.
+/// Not thread-safe: one store per thread. A broken connection is opened again once per call; every transition may
+/// be repeated safely. All methods throw ConnectionError, TimeoutError, AuthenticationError and ReplyError.
+class JobStore {
+ public:
+  /// Connects and checks the server. Throws UrlError, UnsupportedServerError, UnsafeServerError, SchemaError as well.
+  explicit JobStore(StoreOptions options);
+  ~JobStore();
+  JobStore(JobStore&&) noexcept;
+  JobStore& operator=(JobStore&&) noexcept;
+
+  const StoreOptions& options() const;
+  ServerTime now();
+
+  /// The farm's id, made at the first connect and kept in Redis: DATA's marker file carries the same one.
+  std::string farm_id();
+
+  // --- submitting (clients) ---
+
+  /// Puts a job into the inbox. Idempotent by spec.request_id (made when empty).
+  SubmitResult submit(const JobSpec& spec);
+
+  /// All or none, in order, in one transition.
+  std::vector<SubmitResult> submit_batch(const std::vector<JobSpec>& specs);
+
+  // --- the coordinator ---
+
+  /// The oldest entries of the inbox. Entries that cannot be read go to the dead letters and are rejected.
+  std::vector<InboxEntry> read_inbox(int limit = 100);
+
+  /// Turns an inbox entry into a queued (or, with --after, held) job. Idempotent. False: no such entry (cancelled or
+  /// unknown). Throws std::invalid_argument when the plan breaks its rules.
+  bool accept(const std::string& job, const Plan& plan);
+
+  /// Takes an entry out of the inbox; get_job then answers failed with error class "rejected" for a day, and
+  /// the request id may be used again. False: no such entry.
+  bool reject(const std::string& job, const std::string& reason);
+
+  /// Ends leases that ran out: crash count + 1, ready again after a back-off, or poison. `monotonic_now` is the
+  /// caller's steady clock: where the server's clock moved by another amount since the last call, all leases are
+  /// shifted by the difference first. The first call of a store, and the first after a lost connection, only grants
+  /// every lease a full term: the farm, not the worker, may have been away. Never reads a payload.
+  ReapResult reap(std::chrono::steady_clock::time_point monotonic_now = std::chrono::steady_clock::now());
+
+  /// Removes a job and its tasks from Redis. Refused while a task of it runs or will run.
+  Change forget(const std::string& job);
+
+  /// Jobs that became terminal before `before`, oldest first.
+  std::vector<std::string> finished_before(ServerTime before, int limit = 1000);
+
+  // --- agents and stitchers ---
+
+  /// The first ready task by priority, then submit order, then window; nothing when there is none for this filter.
+  /// Unreadable records met on the way go to the dead letters and fail their job.
+  std::optional<Lease> claim(const ClaimFilter& filter);
+
+  ReplyCode renew(const FencingToken& token);
+
+  /// Reports progress and renews. A step beyond the furthest so far resets the crash count.
+  ReplyCode tick(const FencingToken& token, const Progress& progress);
+
+  /// Publishes a window's tail, which makes the next window ready while this one is still decoded and written. The
+  /// first tail published stays: if the window is leased again, its tail is the same bits (same fingerprint), so a
+  /// dependent that started from it stays valid. Another sha256 is recorded as a tail_mismatch event, and the first is
+  /// kept.
+  ReplyCode tail(const FencingToken& token, const Artifact& tail);
+
+  /// Completes a task and makes ready what waited for it; for the stitch task, completes the job. Throws
+  /// TransitionError when a stitch that is not partial comes before all windows are done. cancelled: not recorded, the
+  /// lease is ended.
+  ReplyCode finish(const FencingToken& token, const FinishReport& report);
+
+  /// Reports a failure. data fails the job; crash and hang count as crashes, others as failures, and both are
+  /// retried after a back-off until RetryPolicy says otherwise. The lease is ended.
+  ReplyCode fail(const FencingToken& token, FailureClass failure, const std::string& message);
+
+  /// Gives a task back unharmed (drain, pause, preemption): counted apart, no back-off but `delay`. With `preempted`
+  /// false nothing is counted: a stitcher that waits for windows.
+  ReplyCode release(const FencingToken& token, const std::string& reason, bool preempted = true,
+                    std::chrono::milliseconds delay = std::chrono::milliseconds(0));
+
+  // --- operators ---
+
+  /// Waiting and ready tasks go at once; leased ones hear it at their next tick. Done windows are still stitched to a
+  /// partial file.
+  Change cancel(const std::string& job, const std::string& reason = "");
+  Change pause(const std::string& job);   ///< no new windows; running ones finish their step and are released
+  Change resume(const std::string& job);  ///< undoes pause and hold
+  /// A failed or cancelled job goes on from what is done; counts of crashes and failures start again.
+  Change retry(const std::string& job);
+  Change set_priority(const std::string& job, int priority);
+  Change allow_mix(const std::string& job, bool allow);
+
+  // --- reading ---
+
+  std::optional<JobRecord> get_job(const std::string& job);
+  std::vector<JobRecord> list_jobs(const JobQuery& query = {});
+  std::optional<TaskRecord> get_task(const std::string& task);
+  std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch
+  std::vector<FencingToken> leases();                         ///< every lease now
+  std::vector<DeadLetter> dead_letters(int limit = 100);      ///< newest first
+
+  // --- groups and bundles ---
+
+  void register_group(const GroupRecord& group);
+  /// Keeps a group alive and reports its state. Answers whether an operator asked it to drain.
+  bool heartbeat_group(const std::string& group, GroupState state, const std::string& note = "");
+  bool request_drain(const std::string& group, bool drain = true);  ///< false: no such group
+  void remove_group(const std::string& group);
+  std::vector<GroupRecord> list_groups();
+  void register_bundle(const BundleLimits& limits);
+  std::vector<BundleLimits> list_bundles();  ///< last registered first
+  /// By name, the last registered first; an empty name gives all.
+  std::vector<BundleLimits> find_bundles(const std::string& name);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace reelfarm::queue

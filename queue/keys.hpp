@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace reelfarm::queue {
+
+/// Every Redis key of one farm. All share the hash tag {farm}, so a script may touch any of them on a cluster, and the
+/// word after it is the role an ACL rule can be written for: inbox, request, job, task, lease, group, bundle, event,
+/// farm. queue/lua/prelude.lua builds the same names; a test compares the two.
+class Keys {
+ public:
+  /// `farm` may hold [A-Za-z0-9_.-]; throws std::invalid_argument otherwise.
+  explicit Keys(std::string_view farm);
+
+  const std::string& prefix() const { return prefix_; }  ///< "{farm}:"
+
+  std::string farm() const { return prefix_ + "farm:meta"; }                                 ///< hash: schema, id
+  std::string inbox() const { return prefix_ + "inbox:index"; }                              ///< zset job -> sequence
+  std::string inbox_entry(std::string_view job) const { return with("inbox:entry:", job); }  ///< hash
+  std::string rejected(std::string_view job) const { return with("inbox:rejected:", job); }  ///< hash, expires
+  std::string request(std::string_view request) const { return with("request:", request); }  ///< job id, expires
+  std::string sequence() const { return prefix_ + "inbox:sequence"; }                        ///< counter
+  std::string jobs() const { return prefix_ + "job:index"; }                                 ///< zset job -> sequence
+  std::string finished_jobs() const { return prefix_ + "job:finished"; }                     ///< zset job -> ms
+  std::string job(std::string_view job) const { return with("job:record:", job); }           ///< hash
+  std::string job_tasks(std::string_view job) const { return with("job:tasks:", job); }      ///< list of task ids
+  std::string job_after(std::string_view job) const { return with("job:after:", job); }      ///< set of held jobs
+  std::string job_blocklist(std::string_view job) const {
+    return with("job:blocklist:", job);
+  }                                                                                     ///< reserved: hash host -> why
+  std::string task(std::string_view task) const { return with("task:record:", task); }  ///< hash
+  std::string delayed() const { return prefix_ + "task:delayed"; }                      ///< zset task -> not before, ms
+  std::string ready_stitch() const { return prefix_ + "task:ready:stitch"; }            ///< zset task -> rank
+  /// zset task -> rank: tasks that any group with the bundle may claim, or (fingerprint given) only groups with it.
+  std::string ready(std::string_view kind, std::string_view bundle_hash, std::string_view fingerprint = {}) const;
+  std::string leases() const { return prefix_ + "lease:expiry"; }  ///< zset task -> expiry, ms; the only list of leases
+  std::string claims() const { return prefix_ + "lease:claims"; }  ///< hash owner -> "nonce task" of its last claim
+  std::string clock_offset() const {
+    return prefix_ + "lease:clock_offset";
+  }                                                               ///< ms added to the server's time (tests)
+  std::string groups() const { return prefix_ + "group:index"; }  ///< zset group -> last seen, ms
+  std::string group(std::string_view group) const { return with("group:record:", group); }  ///< hash
+  std::string bundles() const { return prefix_ + "bundle:index"; }  ///< zset bundle hash -> last registered, ms
+  std::string bundle(std::string_view hash) const { return with("bundle:record:", hash); }  ///< JSON
+  std::string events() const { return prefix_ + "event:stream"; }                           ///< stream, bounded
+  std::string dead_letters() const { return prefix_ + "event:dead"; }                       ///< stream, bounded
+
+ private:
+  std::string with(std::string_view role, std::string_view id) const;
+
+  std::string prefix_;
+};
+
+}  // namespace reelfarm::queue
