@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+
+#include "parallel/process_group.hpp"
+
+namespace reelfarm::parallel {
+
+/// MPI_Init_thread at construction, MPI_Finalize at destruction; at most one in the life of a process (MPI 3.1
+/// section 8.7). Errors are returned and thrown as MpiError instead of ending the process.
+class MpiSession {
+ public:
+  /// Throws MpiError when MPI does not start, or does not offer MPI_THREAD_SERIALIZED.
+  MpiSession(int& argc, char**& argv);
+  ~MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+
+  /// Collective, while a session lives. A group over all ranks of the world, with a communicator of its own; it must be
+  /// destroyed before the session.
+  static std::unique_ptr<ProcessGroup> world();
+
+  /// Collective, while a session lives. Ranks of the world that run on this machine, this one included.
+  static int ranks_on_this_machine();
+
+  /// Ends every rank of the world at once; for a rank that cannot go on while others wait for it in a collective.
+  [[noreturn]] static void abort_world(int exit_code);
+};
+
+}  // namespace reelfarm::parallel
