@@ -31,6 +31,8 @@ function(reelfarm_add_executable name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE reelfarm_options ${arg_LINKS})
   if(arg_TORCH)
+    # The shared header is compiled with -fPIC; CMake gives executables -fPIE, which GCC does not let use it.
+    target_compile_options(${name} PRIVATE -fPIC)
     target_precompile_headers(${name} REUSE_FROM reelfarm_torch_pch)
     target_link_libraries(${name} PRIVATE reelfarm::torch)
   endif()
