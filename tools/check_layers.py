@@ -29,15 +29,18 @@ RULES = {
     "pipeline/stitcher": ({"pipeline/stitcher", "pipeline/video", "pipeline/windows"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "pipeline": ({"pipeline", "parallel"}, ["MPI", "hiredis"]),
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
-    "coordinator": ({"coordinator", "queue", "pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
-    "worker/agent": ({"worker/agent", "worker/protocol", "queue", "pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "pipeline/artifacts": ({"pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "coordinator": ({"coordinator", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "worker/agent": ({"worker/agent", "worker/protocol", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "worker/protocol": ({"worker/protocol"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "worker/stitcher": ({"worker/stitcher", "queue", "pipeline/windows", "pipeline/stitcher", "pipeline/video"},
-                        ["torch", "CUDA", "MPI"]),
+    "worker/stitcher": ({"worker/stitcher", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
+                         "pipeline/video"}, ["torch", "CUDA", "MPI"]),
     "worker/ranks": ({"worker/ranks", "worker/protocol", "pipeline", "parallel"}, ["hiredis"]),
     "cli/bundle": ({"cli/bundle", "pipeline/weights"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/render": ({"cli/render", "pipeline", "parallel"}, ["hiredis"]),
-    "cli": ({"cli", "queue", "pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "cli/image": ({"cli/image", "pipeline/video"}, ["torch", "CUDA", "MPI", "hiredis"]),
+    # enqueue --dry-run answers what the coordinator would: it calls the same planner instead of a copy.
+    "cli": ({"cli", "coordinator", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
 }
 FAMILIES = {**HEAVY, "ffmpeg": FFMPEG, "hiredis": HIREDIS}
 OURS = ("queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
