@@ -1,0 +1,392 @@
+#include "worker/agent/agent.hpp"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+
+#include "worker/agent/held_task.hpp"
+#include "worker/agent/outbox.hpp"
+#include "worker/protocol/line_channel.hpp"
+
+namespace reelfarm::worker {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string make_group_id(const std::string& host) {
+  std::random_device random;
+  return fmt::format("{}-{:08x}", host, random());
+}
+
+/// In a folder that always takes a socket: DATA may lie on a file system without sockets, or have too long a path.
+std::filesystem::path socket_path(const std::string& group) {
+  return std::filesystem::temp_directory_path() / ("reelfarm-" + group.substr(group.size() - 8) + ".sock");
+}
+
+}  // namespace
+
+struct Agent::Impl {
+  explicit Impl(AgentOptions with)
+      : options(std::move(with)),
+        store(options.store),
+        deadlines(options.deadlines),
+        group(make_group_id(options.host)),
+        listener(socket_path(group)) {
+    options.launch.arguments.insert(options.launch.arguments.end(), {"--agent-socket", listener.path().string()});
+    record.id = group;
+    record.host = options.host;
+    record.pid = ::getpid();
+    record.ranks = options.launch.ranks;
+  }
+
+  int run(int drain_descriptor);
+
+  void wait_for_events(int drain_descriptor);
+  void start_ranks();
+  void ranks_died(queue::FailureClass failure, const std::string& how);
+  void read_messages();
+  void check_deadlines();
+  void talk_to_queue();
+  void renew_leases();
+  void claim();
+  void heed(const queue::FencingToken& token, queue::ReplyCode reply);
+  void stop_task(HeldTask& task, bool drain);
+  void begin_drain(const std::string& why);
+
+  void on(const Ready& ready);
+  void on(const Tick& tick);
+  void on(const TailReady& tail);
+  void on(const Done& done);
+  void on(const Failed& failed);
+  void on(const Released& released);
+  template <typename Unexpected>
+  void on(const Unexpected&) {
+    spdlog::warn("group={} the ranks sent an order instead of a report", group);
+  }
+
+  HeldTask* find(const std::string& task);
+  void report(const std::string& task, decltype(Report::content) content, bool ends_lease);
+  bool rendering() const { return channel && ready; }
+
+  AgentOptions options;
+  queue::JobStore store;
+  PhaseDeadlines deadlines;
+  std::string group;
+  Listener listener;
+  queue::GroupRecord record;
+  std::optional<RanksProcess> ranks;
+  std::optional<LineChannel> channel;
+  bool ready = false;
+  std::map<std::string, HeldTask> held;
+  Outbox outbox;
+  std::string loading_phase = "load";
+  Clock::time_point last_load_tick;
+  Clock::time_point next_start;
+  Clock::time_point next_heartbeat;
+  Clock::time_point drain_began;
+  std::optional<int> give_up;
+  int failed_starts = 0;
+  bool draining = false;
+  bool kill_now = false;
+  bool drain_requested = false;
+  bool registered = false;
+  bool queue_away = false;
+};
+
+Agent::Agent(AgentOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Agent::~Agent() = default;
+int Agent::run(int drain_descriptor) {
+  return impl_->run(drain_descriptor);
+}
+
+int Agent::Impl::run(int drain_descriptor) {
+  for (;;) {
+    wait_for_events(drain_descriptor);
+    if (ranks && ranks->exit_code()) {
+      read_messages();  // what the ranks said last is worth more than how they died
+      ranks_died(queue::FailureClass::crash, fmt::format("the ranks ended with code {}", *ranks->exit_code()));
+    }
+    read_messages();
+    check_deadlines();
+    talk_to_queue();
+    if (kill_now || give_up || (draining && Clock::now() - drain_began > options.drain_limit)) {
+      if (ranks) ranks_died(queue::FailureClass::crash, "the group was killed");
+      talk_to_queue();
+      break;
+    }
+    if (draining && held.empty() && outbox.empty()) break;
+    if (!ranks && !draining && Clock::now() >= next_start) start_ranks();
+  }
+  if (channel && channel->send(encode(ShutdownOrder{}))) {
+    // The ranks leave MPI in order; what does not leave by then is killed with the session.
+    const auto limit = Clock::now() + std::chrono::seconds(5);
+    while (ranks && !ranks->exit_code() && Clock::now() < limit) {
+      pollfd gone{channel->descriptor(), POLLIN, 0};
+      ::poll(&gone, 1, 20);
+    }
+  }
+  ranks.reset();
+  try {
+    if (give_up) {
+      store.heartbeat_group(group, queue::GroupState::failed, record.note);
+    } else {
+      store.remove_group(group);
+    }
+  } catch (const queue::Error& error) {
+    spdlog::warn("group={} cannot sign off: {}", group, error.what());
+  }
+  spdlog::info("group={} ended", group);
+  return give_up.value_or(0);
+}
+
+void Agent::Impl::wait_for_events(int drain_descriptor) {
+  pollfd events[3] = {{drain_descriptor, POLLIN, 0}, {listener.descriptor(), POLLIN, 0}, {-1, POLLIN, 0}};
+  if (channel) events[2].fd = channel->descriptor();
+  constexpr int kLongestWaitMs = 200;
+  ::poll(events, 3, kLongestWaitMs);
+  if (events[0].revents != 0) {
+    char skipped[512];
+    [[maybe_unused]] const ssize_t count = ::read(drain_descriptor, skipped, sizeof skipped);
+    if (draining) {
+      kill_now = true;
+    } else {
+      begin_drain("asked to stop");
+    }
+  }
+  if (events[1].revents != 0 && !channel) {
+    channel = listener.accept();
+  }
+}
+
+void Agent::Impl::begin_drain(const std::string& why) {
+  spdlog::info("group={} draining: {}", group, why);
+  draining = true;
+  drain_began = Clock::now();
+  next_heartbeat = {};
+  for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
+}
+
+void Agent::Impl::start_ranks() {
+  ready = false;
+  channel.reset();
+  last_load_tick = Clock::now();
+  spdlog::info("group={} starting {} rank(s): {}", group, options.launch.ranks, options.launch.program.string());
+  ranks.emplace(options.launch);
+}
+
+void Agent::Impl::ranks_died(queue::FailureClass failure, const std::string& how) {
+  const int code = ranks->exit_code().value_or(1);
+  ranks->kill_all();
+  // Only now, with every rank confirmed dead, may another group have the tasks.
+  ranks.reset();
+  channel.reset();
+  for (auto& [id, task] : held) {
+    if (!task.lost) outbox.add({task.lease.token, FailureReport{failure, how}});
+  }
+  const std::size_t lost_tasks = held.size();
+  held.clear();
+  failed_starts = ready ? 1 : failed_starts + 1;
+  const bool was_ready = std::exchange(ready, false);
+  const auto pause =
+      std::min(options.restart_pause * (1 << std::min(failed_starts - 1, 20)), options.restart_pause_cap);
+  next_start = Clock::now() + pause;
+  next_heartbeat = {};
+  if (draining) return;
+  // Code 2 is a refusal of bundle or device: it will not get better by itself.
+  constexpr int kRefused = 2;
+  if (!was_ready && (code == kRefused || failed_starts >= options.max_failed_starts)) {
+    record.note = fmt::format("{} before it was ready, {} time(s) in a row", how, failed_starts);
+    spdlog::error("group={} gives up: {}", group, record.note);
+    give_up = code == kRefused ? kRefused : 1;
+    return;
+  }
+  spdlog::error("group={} {}; {} task(s) go back to the queue; next start in {} ms", group, how, lost_tasks,
+                pause.count());
+}
+
+void Agent::Impl::read_messages() {
+  if (!channel) return;
+  const bool alive = channel->receive();
+  while (const std::optional<std::string> line = channel->next_line()) {
+    try {
+      std::visit([this](const auto& message) { on(message); }, decode(*line));
+    } catch (const ProtocolError& error) {
+      spdlog::error("group={} {}", group, error.what());
+    }
+  }
+  if (!alive) {
+    channel.reset();
+    // A rank 0 that has left the socket renders for nobody; the launcher may not have noticed yet.
+    if (ranks && !ranks->exit_code() && !draining) ranks_died(queue::FailureClass::crash, "rank 0 left its socket");
+  }
+}
+
+void Agent::Impl::check_deadlines() {
+  if (!ranks) return;
+  const auto now = Clock::now();
+  std::optional<std::string> hung;
+  if (!ready && now - last_load_tick > deadlines.deadline(loading_phase)) hung = "the ranks did not come up";
+  for (auto& [id, task] : held) {
+    if (now - task.last_tick > deadlines.deadline(task.phase))
+      hung = "no tick from task " + id + " in phase " + task.phase;
+  }
+  if (!hung) return;
+  ranks_died(queue::FailureClass::hang, *hung + " by its deadline");
+}
+
+void Agent::Impl::talk_to_queue() {
+  try {
+    outbox.deliver(store, [this](const Report& report, queue::ReplyCode reply) { heed(report.token, reply); });
+    renew_leases();
+    const auto now = Clock::now();
+    if (!registered || queue_away) {
+      store.register_group(record);
+      registered = true;
+    }
+    if (now >= next_heartbeat) {
+      next_heartbeat = now + options.heartbeat;
+      const auto state = draining || drain_requested ? queue::GroupState::draining
+                         : !rendering()              ? queue::GroupState::starting
+                         : held.empty()              ? queue::GroupState::idle
+                                                     : queue::GroupState::busy;
+      const bool asked = store.heartbeat_group(group, state, record.note);
+      if (asked && !drain_requested) {
+        for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
+      }
+      drain_requested = asked;
+    }
+    if (queue_away) spdlog::info("group={} the queue is back", group);
+    queue_away = false;
+    claim();
+  } catch (const queue::ConnectionError& error) {
+    if (!queue_away) spdlog::warn("group={} the queue is away, rendering goes on: {}", group, error.what());
+    queue_away = true;
+  }
+}
+
+void Agent::Impl::renew_leases() {
+  const auto now = Clock::now();
+  for (auto& [id, task] : held) {
+    if (task.lost || now - task.last_renewal < task.lease.duration / 3) continue;
+    // Reached only while check_deadlines holds the task alive: the ticks renew, this call spreads them over long steps.
+    task.last_renewal = now;
+    heed(task.lease.token, store.renew(task.lease.token));
+  }
+}
+
+void Agent::Impl::claim() {
+  if (!rendering() || draining || drain_requested) return;
+  const bool room = static_cast<int>(held.size()) < options.max_leases;
+  if (!room || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
+  queue::ClaimFilter filter;
+  filter.owner = group;
+  filter.host = options.host;
+  filter.bundle_hash = record.bundle_hash;
+  filter.fingerprint = record.fingerprint;
+  filter.max_leases = options.max_leases;
+  std::optional<queue::Lease> lease = store.claim(filter);
+  if (!lease) return;
+  const queue::FencingToken token = lease->token;
+  spdlog::info("group={} job={} task={} attempt={} claimed", group, lease->task.spec.job, token.task, token.attempt);
+  try {
+    const TaskOrder order = order_of(*lease, options.data);
+    const auto now = Clock::now();
+    HeldTask& task = held[token.task];
+    task = HeldTask{std::move(*lease), "encode", now, now};
+    channel->send(encode(order));
+  } catch (const std::invalid_argument& error) {
+    held.erase(token.task);
+    outbox.add({token, FailureReport{queue::FailureClass::internal, error.what()}});
+  }
+}
+
+void Agent::Impl::heed(const queue::FencingToken& token, queue::ReplyCode reply) {
+  const auto entry = held.find(token.task);
+  if (reply == queue::ReplyCode::ok || entry == held.end() || !(entry->second.lease.token == token)) return;
+  HeldTask& task = entry->second;
+  if (reply == queue::ReplyCode::stale || reply == queue::ReplyCode::gone) task.lost = true;
+  if (!task.stopping) {
+    spdlog::info("group={} task={} attempt={} the queue says {}: giving it up", group, token.task, token.attempt,
+                 queue::to_string(reply));
+  }
+  stop_task(task, /*drain=*/reply == queue::ReplyCode::paused);
+}
+
+void Agent::Impl::stop_task(HeldTask& task, bool drain) {
+  if (std::exchange(task.stopping, true) || !channel) return;
+  channel->send(encode(StopOrder{task.lease.token.task, drain}));
+}
+
+HeldTask* Agent::Impl::find(const std::string& task) {
+  const auto entry = held.find(task);
+  return entry == held.end() ? nullptr : &entry->second;
+}
+
+void Agent::Impl::report(const std::string& task, decltype(Report::content) content, bool ends_lease) {
+  HeldTask* const entry = find(task);
+  if (entry == nullptr) return;
+  if (!entry->lost) outbox.add({entry->lease.token, std::move(content)});
+  if (ends_lease) held.erase(task);
+}
+
+void Agent::Impl::on(const Ready& message) {
+  ready = true;
+  failed_starts = 0;
+  record.bundle = message.bundle;
+  record.bundle_hash = message.bundle_hash;
+  record.fingerprint = message.fingerprint;
+  record.device = message.device;
+  record.device_name = message.device_name;
+  record.dtype = message.dtype;
+  record.mesh = message.mesh;
+  record.ranks = message.ranks;
+  record.state = queue::GroupState::idle;
+  registered = false;
+  next_heartbeat = {};
+  spdlog::info("group={} ready: bundle={} device={} ({}) dtype={} ranks={} threads={} fingerprint={}", group,
+               message.bundle, message.device, message.device_name, message.dtype, message.ranks, message.threads,
+               message.fingerprint);
+}
+
+void Agent::Impl::on(const Tick& tick) {
+  const auto now = Clock::now();
+  if (tick.task.empty()) {
+    deadlines.observe(tick.phase, now - last_load_tick);
+    loading_phase = tick.phase;
+    last_load_tick = now;
+    return;
+  }
+  HeldTask* const task = find(tick.task);
+  if (task == nullptr) return;
+  if (tick.phase == task->phase) deadlines.observe(tick.phase, now - task->last_tick);
+  task->phase = tick.phase;
+  task->last_tick = now;
+  task->last_renewal = now;  // a tick renews, too
+  report(tick.task, queue::Progress{tick.phase, tick.step, tick.steps, tick.fraction}, false);
+}
+
+void Agent::Impl::on(const TailReady& tail) {
+  report(tail.task, artifact_of(tail.file), false);
+}
+
+void Agent::Impl::on(const Done& done) {
+  spdlog::info("group={} task={} done: {}", group, done.task, done.file.path);
+  report(done.task, queue::FinishReport{done.file.sha256, artifact_of(done.file), std::nullopt, done.metrics}, true);
+}
+
+void Agent::Impl::on(const Failed& failed) {
+  spdlog::error("group={} task={} failed ({}): {}", group, failed.task, failed.failure, failed.message);
+  report(failed.task, FailureReport{queue::failure_class_from(failed.failure), failed.message}, true);
+}
+
+void Agent::Impl::on(const Released& released) {
+  spdlog::info("group={} task={} released after step {}", group, released.task, released.step);
+  report(released.task, ReleaseReport{draining || drain_requested ? "drain" : "stopped"}, true);
+}
+
+}  // namespace reelfarm::worker

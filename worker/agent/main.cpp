@@ -1,0 +1,78 @@
+// reelfarm-worker: the agent of one worker group.
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <system_error>
+
+#include "queue/errors.hpp"
+#include "worker/agent/bundle_facts.hpp"
+#include "worker/agent/options.hpp"
+#include "worker/protocol/line_channel.hpp"
+
+namespace {
+
+constexpr int kBadInput = 2;
+constexpr int kFarmUnreachable = 3;
+
+/// SIGTERM and SIGINT as a descriptor that becomes readable.
+reelfarm::worker::Descriptor termination_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  reelfarm::worker::Descriptor descriptor(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!descriptor) throw std::system_error(errno, std::generic_category(), "signalfd");
+  return descriptor;
+}
+
+std::uint64_t bytes_below(const std::filesystem::path& folder) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+int run(int argc, char** argv) {
+  using namespace reelfarm;
+  auto command = worker::read_options(argc, argv);
+  if (!command) return 0;
+  // Blocked before any thread exists, so that every thread inherits it.
+  const worker::Descriptor signals = termination_signals();
+  const queue::BundleLimits limits = worker::inspect_bundle(command->bundle_program, command->bundle);
+  command->agent.deadlines.load_bytes = bytes_below(command->bundle);
+  {
+    queue::JobStore store(command->agent.store);
+    store.register_bundle(limits);
+  }
+  worker::Agent agent(std::move(command->agent));
+  return agent.run(signals.get());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l %v");
+  try {
+    return run(argc, argv);
+  } catch (const reelfarm::worker::OptionError& error) {
+    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
+    return kBadInput;
+  } catch (const reelfarm::worker::BundleRefused& error) {
+    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
+    return kBadInput;
+  } catch (const reelfarm::queue::Error& error) {
+    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
+    return kFarmUnreachable;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
+    return 1;
+  }
+}

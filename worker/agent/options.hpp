@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+
+#include "worker/agent/agent.hpp"
+
+namespace reelfarm::worker {
+
+/// The command line is wrong; the text says how.
+class OptionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct WorkerCommand {
+  AgentOptions agent;
+  std::filesystem::path bundle;
+  std::filesystem::path bundle_program;  ///< reelfarm-bundle
+};
+
+/// Reads the command line and REELFARM_* variables; nothing when --help was asked for and printed. Throws OptionError.
+std::optional<WorkerCommand> read_options(int argc, char** argv);
+
+}  // namespace reelfarm::worker

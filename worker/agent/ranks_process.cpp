@@ -1,0 +1,126 @@
+#include "worker/agent/ranks_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+namespace reelfarm::worker {
+namespace {
+
+/// Processes of a session that are not zombies, from /proc/PID/stat (proc(5): pid (comm) state ppid pgrp session).
+std::vector<pid_t> members_of_session(pid_t session) {
+  std::vector<pid_t> members;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size()) continue;
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(file, line)) continue;
+    // The command's name may hold spaces and parentheses: the fields start behind the last one.
+    std::istringstream fields(line.substr(line.rfind(')') + 1));
+    char state = 0;
+    pid_t parent = 0;
+    pid_t group = 0;
+    pid_t of_session = 0;
+    fields >> state >> parent >> group >> of_session;
+    if (of_session == session && state != 'Z' && state != 'X') members.push_back(pid);
+  }
+  return members;
+}
+
+std::vector<std::string> command_line(const LaunchPlan& plan) {
+  std::vector<std::string> words = plan.launcher;
+  words.insert(words.end(), {"-n", std::to_string(plan.ranks), plan.program.string()});
+  words.insert(words.end(), plan.arguments.begin(), plan.arguments.end());
+  return words;
+}
+
+int code_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+RanksProcess::RanksProcess(const LaunchPlan& plan) {
+  std::vector<std::string> words = command_line(plan);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+
+  // The child reports a failed exec through this pipe, which a successful exec closes.
+  std::array<int, 2> report{};
+  if (::pipe2(report.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  const pid_t parent = ::getpid();
+  launcher_ = ::fork();
+  if (launcher_ < 0) {
+    const int error = errno;
+    ::close(report[0]);
+    ::close(report[1]);
+    throw std::system_error(error, std::generic_category(), "fork for the ranks");
+  }
+  if (launcher_ == 0) {
+    ::setsid();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);  // the parent died before the line above
+    // The agent blocks the signals it reads from a descriptor; the ranks must start with none blocked.
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    const int input = ::open("/dev/null", O_RDONLY);
+    if (input >= 0) ::dup2(input, STDIN_FILENO);
+    ::execvp(arguments[0], arguments.data());
+    const int error = errno;
+    [[maybe_unused]] const ssize_t written = ::write(report[1], &error, sizeof error);
+    ::_exit(127);
+  }
+  ::close(report[1]);
+  int error = 0;
+  const ssize_t count = ::read(report[0], &error, sizeof error);
+  ::close(report[0]);
+  if (count == static_cast<ssize_t>(sizeof error)) {
+    ::waitpid(launcher_, nullptr, 0);
+    throw std::system_error(error, std::generic_category(),
+                            "cannot start the launcher '" + words.front() + "' (--launcher)");
+  }
+}
+
+RanksProcess::~RanksProcess() {
+  kill_all();
+}
+
+std::optional<int> RanksProcess::exit_code() {
+  if (!exit_code_) {
+    int status = 0;
+    if (::waitpid(launcher_, &status, WNOHANG) == launcher_) exit_code_ = code_of(status);
+  }
+  return exit_code_;
+}
+
+void RanksProcess::kill_all() {
+  for (;;) {
+    const std::vector<pid_t> members = members_of_session(launcher_);
+    for (const pid_t member : members) ::kill(member, SIGKILL);
+    if (!exit_code_) {
+      int status = 0;
+      if (::waitpid(launcher_, &status, WNOHANG) == launcher_) exit_code_ = code_of(status);
+    }
+    if (members.empty() && exit_code_) return;
+    // A killed process leaves the table when the kernel is done with it; there is no descriptor to wait on for a rank.
+    const timespec pause{0, 5'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+}  // namespace reelfarm::worker
