@@ -7,6 +7,7 @@ namespace reelfarm::weights::detail {
 namespace {
 
 constexpr std::size_t kLongestCompared = 200;
+constexpr std::size_t kShortestPart = 4;
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -30,7 +31,9 @@ std::vector<std::string> near_matches(std::string_view name, const std::vector<s
   std::vector<std::pair<std::size_t, std::string>> scored;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongestCompared) continue;
-    const std::size_t distance = edit_distance(name, candidate);
+    // A whole word of the candidate is nearer than any spelling: "window" means "window_frames", not "width".
+    const bool part = name.size() >= kShortestPart && candidate.find(name) != std::string::npos;
+    const std::size_t distance = part ? 1 : edit_distance(name, candidate);
     if (distance <= std::max<std::size_t>(1, name.size() / 2)) scored.emplace_back(distance, candidate);
   }
   std::sort(scored.begin(), scored.end());
