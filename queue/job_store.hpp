@@ -37,6 +37,9 @@ struct StoreOptions {
   bool allow_volatile = false;                 ///< accept a server without persistence
   int max_events = 100000;                     ///< kept in the event stream, approximately
   std::chrono::hours request_memory{24 * 30};  ///< how long a request id is remembered
+  std::chrono::hours rejected_memory{24};      ///< how long the answer to a rejected job is kept
+  std::chrono::milliseconds group_timeout{15000};   ///< not seen for longer: list_groups says gone
+  std::chrono::milliseconds clock_tolerance{1000};  ///< reap takes a smaller jump of the server's clock for noise
 };
 
 /// The answer to a write that carries a fencing token. ok: done. stale: the lease is another's now, or ended: stop,
@@ -60,7 +63,7 @@ struct SubmitResult {
 };
 
 struct InboxEntry {
-  std::string job;
+  std::string job{};
   JobSpec spec;
   std::int64_t sequence = 0;
   ServerTime submitted{};
@@ -70,14 +73,14 @@ struct InboxEntry {
 /// Exactly one stitch task, unique ids made by task_id, dependencies only inside the plan and without cycles.
 struct Plan {
   JobSpec spec;
-  std::vector<TaskSpec> tasks;
+  std::vector<TaskSpec> tasks{};
   std::uint64_t bytes_needed = 0;
 };
 
 /// Who claims and what they can do.
 struct ClaimFilter {
-  std::string owner;  ///< group or stitcher id; a draining group gets nothing
-  std::string host;
+  std::string owner{};  ///< group or stitcher id; a draining group gets nothing
+  std::string host{};
   std::vector<TaskKind> kinds = {TaskKind::image, TaskKind::window};
   std::string bundle_hash;  ///< for image and window
   std::string
@@ -87,10 +90,10 @@ struct ClaimFilter {
 
 /// What finish publishes. `digest` identifies the result: the same token and digest again is answered ok.
 struct FinishReport {
-  std::string digest;
-  Artifact artifact;
-  std::optional<Artifact> tail;  ///< a window's, unless tail() published it already
-  std::string metrics;           ///< JSON object kept with the task; empty: none
+  std::string digest{};
+  Artifact artifact{};
+  std::optional<Artifact> tail{};  ///< a window's, unless tail() published it already
+  std::string metrics{};           ///< JSON object kept with the task; empty: none
 };
 
 struct ReapResult {
@@ -111,9 +114,9 @@ struct DeadLetter {
 };
 
 struct JobQuery {
-  std::vector<JobState> states;  ///< empty: all
-  std::string project;           ///< empty: all
-  int limit = 0;                 ///< newest first; 0: no limit
+  std::vector<JobState> states{};  ///< empty: all
+  std::string project{};           ///< empty: all
+  int limit = 0;                   ///< newest first; 0: no limit
 };
 
 /// The farm's queue in Redis. One Lua script per transition (queue/lua), so each call either happened or did not.
@@ -221,7 +224,8 @@ class JobStore {
   // --- groups and bundles ---
 
   void register_group(const GroupRecord& group);
-  /// Keeps a group alive and reports its state. Answers whether an operator asked it to drain.
+  /// Keeps a group alive and reports its state. Answers whether an operator asked it to drain. A group that Redis
+  /// has lost is registered again, if this store registered it.
   bool heartbeat_group(const std::string& group, GroupState state, const std::string& note = "");
   bool request_drain(const std::string& group, bool drain = true);  ///< false: no such group
   void remove_group(const std::string& group);

@@ -12,10 +12,10 @@ namespace reelfarm::queue {
 enum class AppendFsync { always, everysec, no };
 
 struct PrivateRedisOptions {
-  std::filesystem::path directory;  ///< holds the append-only file, the log and the socket; made when missing
+  std::filesystem::path directory{};  ///< holds the append-only file, the log and the socket; made when missing
   std::string program = "redis-server";
-  int port = 0;          ///< loopback TCP port beside the unix socket; 0: none
-  std::string password;  ///< empty: none (the socket is 0600 and the port loopback only)
+  int port = 0;            ///< loopback TCP port beside the unix socket; 0: none
+  std::string password{};  ///< empty: none (the socket is 0600 and the port loopback only)
   bool append_only = true;
   AppendFsync fsync = AppendFsync::always;
   std::string maxmemory_policy = "noeviction";
@@ -42,7 +42,7 @@ class PrivateRedis {
   /// SIGTERM, wait, SIGKILL after `grace`. Redis writes what is left before it exits. Does nothing when it is stopped.
   void stop(std::chrono::milliseconds grace = std::chrono::seconds(10));
 
-  /// SIGKILL and wait: what a power cut looks like to the farm.
+  /// SIGKILL and wait: what a crash of the server looks like to the farm.
   void kill();
 
   /// Starts it again on the same folder and socket. Throws ServerStartError.

@@ -102,7 +102,7 @@ enum class FailureClass { data, crash, hang, memory, device, storage, internal }
 
 /// Where a running task is; `step` counts finished denoise steps and never goes back within an attempt.
 struct Progress {
-  std::string phase;  ///< load, encode, step, decode, write, ...
+  std::string phase{};  ///< load, encode, step, decode, write, ...
   int step = 0;
   int steps = 0;
   double fraction = 0;  ///< of the phase, 0..1

@@ -1,0 +1,64 @@
+#include "queue/detail/plan_check.hpp"
+
+#include <set>
+#include <stdexcept>
+
+namespace reelfarm::queue::detail {
+namespace {
+
+[[noreturn]] void refuse(const std::string& job, const std::string& why) {
+  throw std::invalid_argument("plan of job " + job + ": " + why);
+}
+
+void check_task(const std::string& job, const TaskSpec& task) {
+  if (task.job != job || task.id != task_id(job, task.kind, task.window)) {
+    refuse(job, "task id \"" + task.id + "\" of job \"" + task.job + "\" is not made by task_id");
+  }
+  if (task.kind != TaskKind::stitch && task.bundle_hash.empty()) refuse(job, task.id + " has no bundle hash");
+  if (task.bundle_hash.find_first_of(": ") != std::string::npos) {
+    refuse(job, task.id + " has a bundle hash with a colon or a space");
+  }
+}
+
+/// Takes away tasks whose dependencies are all gone until nothing is left; what stays is on a cycle.
+void check_acyclic(const std::string& job, const Plan& plan) {
+  std::set<std::string> done;
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (const TaskSpec& task : plan.tasks) {
+      if (done.contains(task.id)) continue;
+      bool met = true;
+      for (const Dependency& dependency : task.depends) met = met && done.contains(dependency.task);
+      if (met) progress = done.insert(task.id).second;
+    }
+  }
+  if (done.size() != plan.tasks.size()) refuse(job, "dependencies form a cycle");
+}
+
+}  // namespace
+
+std::map<std::string, std::string> check_plan(const std::string& job, const Plan& plan) {
+  std::map<std::string, std::string> dependents;
+  int stitches = 0;
+  for (const TaskSpec& task : plan.tasks) {
+    check_task(job, task);
+    if (!dependents.emplace(task.id, "").second) refuse(job, "task " + task.id + " is there twice");
+    if (task.kind == TaskKind::stitch) ++stitches;
+  }
+  if (stitches != 1) refuse(job, std::to_string(stitches) + " stitch tasks, expected one");
+  if (plan.spec.priority < -100 || plan.spec.priority > 100) {
+    refuse(job, "priority " + std::to_string(plan.spec.priority) + " is outside -100..100");
+  }
+  for (const TaskSpec& task : plan.tasks) {
+    for (const Dependency& dependency : task.depends) {
+      const auto found = dependents.find(dependency.task);
+      if (found == dependents.end())
+        refuse(job, task.id + " depends on " + dependency.task + ", which is not in the plan");
+      found->second += (found->second.empty() ? "" : " ") + task.id;
+    }
+  }
+  check_acyclic(job, plan);
+  return dependents;
+}
+
+}  // namespace reelfarm::queue::detail

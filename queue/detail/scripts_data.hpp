@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace reelfarm::queue::detail {
+
+struct ScriptSource {
+  std::string_view name;
+  std::string_view text;
+};
+
+/// The files of queue/lua, the prelude first.
+const std::vector<ScriptSource>& script_sources();
+
+}  // namespace reelfarm::queue::detail

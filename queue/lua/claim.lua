@@ -1,0 +1,106 @@
+-- Leases the first ready task that the caller can do: by priority, then submit order, then id.
+--
+-- KEYS[1]  lease:expiry
+-- ARGV[3]  owner: group or stitcher id
+-- ARGV[4]  its host
+-- ARGV[5]  nonce: random, of this claim; the same one again gives the same lease
+-- ARGV[6]  lease, milliseconds
+-- ARGV[7]  kinds, separated by spaces
+-- ARGV[8]  bundle hash (image and window)
+-- ARGV[9]  fingerprint (image and window)
+-- ARGV[10] leases the owner may hold; 0: no limit
+-- Returns  {"ok", task id, attempt, expiry ms, task record (HGETALL), job spec, {input id, kind, window, tail, artifact, ...}},
+--          {"none"}, {"draining"} or {"limit"}.
+local owner, host, nonce, lease_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local bundle, fingerprint, max_leases = ARGV[8], ARGV[9], tonumber(ARGV[10])
+
+local function grant(task)
+  local inputs = {}
+  for other in string.gmatch(task.depends, '(%S+):%a+') do
+    local input = read(task_key(other), {'kind', 'window', 'tail', 'artifact'})
+    for _, value in ipairs({other, input.kind, input.window, input.tail, input.artifact}) do inputs[#inputs + 1] = value end
+  end
+  return {'ok', task.id, task.attempt, redis.call('ZSCORE', KEY.leases, task.id), redis.call('HGETALL', task_key(task.id)),
+          redis.call('HGET', job_key(task.job), 'spec'), inputs}
+end
+
+local last_nonce, last_task = string.match(redis.call('HGET', KEY.claims, owner) or '', '^(%S+) (%S+)$')
+if last_nonce == nonce then
+  local task = load_task(last_task)
+  if task and task.state == 'leased' and task.owner == owner and task.nonce == nonce then return grant(task) end
+end
+if redis.call('HGET', group_key(owner), 'drain') == '1' then return {'draining'} end
+if max_leases > 0 then
+  local held = 0
+  for _, id in ipairs(redis.call('ZRANGE', KEY.leases, 0, -1)) do
+    if field(task_key(id), 'owner') == owner then held = held + 1 end
+  end
+  if held >= max_leases then return {'limit'} end
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEY.delayed, '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEY.delayed, id)
+  local task = load_task(id)
+  local job = task and load_job(task.job)
+  if job and not task.unreadable and task.state == 'ready' then
+    task.not_before = 0
+    index_ready(task, job)
+  end
+end
+
+local queues = {}
+for kind in string.gmatch(ARGV[7], '%S+') do
+  queues[#queues + 1] = ready_key(kind, bundle, '')
+  if kind ~= 'stitch' and fingerprint ~= '' then queues[#queues + 1] = ready_key(kind, bundle, fingerprint) end
+end
+
+-- Takes the first id over all queues out of its queue.
+local function pop()
+  local best, best_rank, best_queue
+  for _, queue in ipairs(queues) do
+    local head = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+    if head[1] then
+      local head_rank = tonumber(head[2])
+      if not best or head_rank < best_rank or (head_rank == best_rank and head[1] < best) then
+        best, best_rank, best_queue = head[1], head_rank, queue
+      end
+    end
+  end
+  if best then redis.call('ZREM', best_queue, best) end
+  return best
+end
+
+-- What is popped and not leased leaves the queue for good reason, so the loop ends; the bound keeps one call short.
+for _ = 1, 1000 do
+  local id = pop()
+  if not id then return {'none'} end
+  local task = load_task(id)
+  local job = task and not task.unreadable and load_job(task.job)
+  if not task then
+    drop_corrupt(id, 'task record is missing')
+  elseif task.unreadable then
+    drop_corrupt(id, task.unreadable)
+  elseif not job then
+    drop_corrupt(id, 'job record is missing or unreadable')
+  elseif task.state == 'ready' then
+    local render = task.kind ~= 'stitch'
+    local resting = render and (OVER[job.state] or job.paused == '1' or job.hold ~= '')
+    local foreign = render and job.allow_mix ~= '1' and job.fingerprint ~= '' and job.fingerprint ~= fingerprint
+    if foreign then
+      index_ready(task, job)  -- into the queue of its own fingerprint, where this caller does not look
+    elseif not resting then
+      task.attempt = string.format('%.0f', task.attempt + 1)
+      redis.call('HSET', task_key(id), 'state', 'leased', 'attempt', task.attempt, 'owner', owner, 'nonce', nonce, 'host', host,
+                 'claimed', now, 'lease_ms', lease_ms, 'phase', '', 'step', 0, 'fraction', 0, 'not_before', 0)
+      redis.call('HSETNX', task_key(id), 'started', now)
+      redis.call('ZADD', KEY.leases, now + lease_ms, id)
+      redis.call('HSET', KEY.claims, owner, nonce .. ' ' .. id)
+      if render and job.fingerprint == '' then redis.call('HSET', job_key(task.job), 'fingerprint', fingerprint) end
+      if number(job.started) == 0 then redis.call('HSET', job_key(task.job), 'started', now) end
+      if job.state == 'queued' then redis.call('HSET', job_key(task.job), 'state', 'running') end
+      event('claimed', task.job, {'task', id, 'state', 'leased', 'owner', owner, 'attempt', task.attempt})
+      return grant(task)
+    end
+  end
+end
+return {'none'}

@@ -1,0 +1,27 @@
+-- Changes a job's place in the queue.
+--
+-- KEYS[1]  job:record:<job>
+-- ARGV[3]  job id
+-- ARGV[4]  priority, -100..100
+-- Returns  {"ok" | "unchanged", state}, {"refused", state, why} or {"not_found"}.
+local job = load_job(ARGV[3])
+if not job then
+  if redis.call('EXISTS', inbox_key(ARGV[3])) == 1 then return {'refused', 'submitted', 'the job is not accepted yet'} end
+  return {'not_found'}
+end
+if OVER[job.state] then return {'refused', job.state, 'the job is ' .. job.state} end
+if job.priority == ARGV[4] then return {'unchanged', job.state} end
+redis.call('HSET', job_key(job.id), 'priority', ARGV[4])
+for _, id in ipairs(job_tasks(job.id)) do
+  local task = load_task(id)
+  if task and not task.unreadable then
+    redis.call('HSET', task_key(id), 'priority', ARGV[4])
+    task.priority = ARGV[4]
+    if task.state == 'ready' then
+      unindex(task, job)
+      index_ready(task, job)
+    end
+  end
+end
+event('priority', job.id, {'state', job.state, 'text', ARGV[4]})
+return {'ok', job.state}

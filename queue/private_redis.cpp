@@ -1,0 +1,277 @@
+#include "queue/private_redis.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "queue/detail/random.hpp"
+#include "queue/detail/redis_connection.hpp"
+#include "queue/errors.hpp"
+
+namespace reelfarm::queue {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kMaxSocketPath = 107;  // sun_path without its terminating zero
+constexpr std::chrono::milliseconds kPoll(5);
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+std::string system_text(int error) {
+  return std::strerror(error);
+}
+
+const char* word(AppendFsync fsync) {
+  switch (fsync) {
+    case AppendFsync::always:
+      return "always";
+    case AppendFsync::everysec:
+      return "everysec";
+    case AppendFsync::no:
+      return "no";
+  }
+  return "always";
+}
+
+/// A redis.conf string: double quotes, with everything unusual as \xHH.
+std::string quoted(const std::string& text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
+      out += std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string configuration(const PrivateRedisOptions& options, const std::string& socket) {
+  std::ostringstream text;
+  text << "bind 127.0.0.1\nprotected-mode yes\nport " << options.port << "\nunixsocket " << quoted(socket)
+       << "\nunixsocketperm 600\ndir " << quoted(options.directory.string()) << "\nlogfile "
+       << quoted((options.directory / "redis.log").string()) << "\ndaemonize no\nappendonly "
+       << (options.append_only ? "yes" : "no") << "\nappendfsync " << word(options.fsync) << "\nmaxmemory-policy "
+       << options.maxmemory_policy
+       // The append-only file is the only copy: snapshots beside it would double the writes.
+       << "\nsave \"\"\nset-proc-title no\n";
+  if (!options.password.empty()) text << "requirepass " << quoted(options.password) << "\n";
+  return text.str();
+}
+
+void write_private_file(const std::filesystem::path& path, const std::string& text) {
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (file.get() < 0 || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    throw ServerStartError("cannot write " + path.string() + ": " + system_text(errno));
+  }
+}
+
+/// Two servers on one append-only file would ruin it. The server inherits the descriptor, so the lock lives as long as
+/// it.
+int lock_directory(const std::filesystem::path& directory, Clock::time_point deadline) {
+  const std::filesystem::path path = directory / "redis.lock";
+  const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) throw ServerStartError("cannot open " + path.string() + ": " + system_text(errno));
+  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || Clock::now() >= deadline) {
+      const std::string reason = system_text(errno);
+      ::close(lock);
+      throw ServerStartError("another redis-server uses " + directory.string() + " (lock " + path.string() + ": " +
+                             reason + ")");
+    }
+    std::this_thread::sleep_for(kPoll);  // a killed server's last child may hold it for a moment
+  }
+  return lock;
+}
+
+/// In the child, between fork and exec: only async-signal-safe calls. Never returns.
+[[noreturn]] void become_server(char* const* arguments, int lock, int log, int report, pid_t parent,
+                                bool die_with_parent) {
+  // A session of its own: Ctrl-C in the terminal asks the farm to drain, which still needs its Redis.
+  ::setsid();
+  if (die_with_parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) ::_exit(1);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::fcntl(lock, F_SETFD, 0);
+  ::execvp(arguments[0], arguments);
+  const int error = errno;
+  [[maybe_unused]] const ssize_t written = ::write(report, &error, sizeof error);
+  ::_exit(127);
+}
+
+}  // namespace
+
+PrivateRedis::PrivateRedis(PrivateRedisOptions options) : options_(std::move(options)) {
+  std::error_code error;
+  std::filesystem::create_directories(options_.directory, error);
+  if (error) {
+    throw ServerStartError("cannot make the folder " + options_.directory.string() + ": " + error.message());
+  }
+  options_.directory = std::filesystem::absolute(options_.directory);
+  socket_ = options_.directory / "redis.sock";
+  if (socket_.string().size() > kMaxSocketPath) {
+    socket_ = std::filesystem::temp_directory_path() / ("reelfarm-" + detail::random_word(12) + ".sock");
+  }
+  std::string path;
+  for (const char c : socket_.string()) path += c == '%' ? "%25" : c == '?' ? "%3f" : std::string(1, c);
+  url_ = "unix://" + path;
+  if (!options_.password.empty()) {
+    url_ += "?password=";
+    for (const char c : options_.password) {
+      char escaped[4];
+      std::snprintf(escaped, sizeof escaped, "%%%02x", static_cast<unsigned char>(c));
+      url_ += std::isalnum(static_cast<unsigned char>(c)) ? std::string(1, c) : std::string(escaped);
+    }
+  }
+  start();
+}
+
+PrivateRedis::PrivateRedis(PrivateRedis&& other) noexcept
+    : options_(std::move(other.options_)),
+      socket_(std::move(other.socket_)),
+      url_(std::move(other.url_)),
+      pid_(std::exchange(other.pid_, -1)) {}
+
+PrivateRedis::~PrivateRedis() {
+  if (pid_ > 0) stop();
+}
+
+void PrivateRedis::start() {
+  if (running()) return;
+  const auto deadline = Clock::now() + options_.start_timeout;
+  const std::filesystem::path config = options_.directory / "redis.conf";
+  write_private_file(config, configuration(options_, socket_.string()));
+  const FileDescriptor lock(
+      lock_directory(options_.directory, std::min(deadline, Clock::now() + std::chrono::seconds(2))));
+  const std::filesystem::path log_path = options_.directory / "redis.log";
+  const FileDescriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (log.get() < 0) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw ServerStartError("pipe2: " + system_text(errno));
+  const FileDescriptor read_end(ends[0]);
+  {
+    const FileDescriptor write_end(ends[1]);
+    std::vector<std::string> words = {options_.program, config.string()};
+    std::vector<char*> arguments;
+    for (std::string& argument : words) arguments.push_back(argument.data());
+    arguments.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      become_server(arguments.data(), lock.get(), log.get(), write_end.get(), parent, options_.die_with_parent);
+    }
+  }
+  if (pid_ < 0) throw ServerStartError("fork: " + system_text(errno));
+  int error = 0;
+  if (::read(read_end.get(), &error, sizeof error) == sizeof error) {
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    throw ServerStartError("cannot start " + options_.program + ": " + system_text(error) +
+                           "; install the package redis-server");
+  }
+  try {
+    wait_until_ready();
+  } catch (...) {
+    kill();
+    throw;
+  }
+}
+
+void PrivateRedis::wait_until_ready() {
+  const auto deadline = Clock::now() + options_.start_timeout;
+  detail::ConnectionOptions connection;
+  connection.url = RedisUrl::parse(url_);
+  connection.loading_timeout = options_.start_timeout;
+  std::string last = "no answer";
+  while (Clock::now() < deadline) {
+    if (!running()) {
+      throw ServerStartError(options_.program + " ended at once; the end of its log:\n" + log_tail());
+    }
+    try {
+      detail::RedisConnection(connection).connect();
+      return;
+    } catch (const ConnectionError& error) {
+      last = error.what();
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+  throw ServerStartError(options_.program + " in " + options_.directory.string() + " did not answer within " +
+                         std::to_string(options_.start_timeout.count()) + " ms: " + last + "\n" + log_tail());
+}
+
+bool PrivateRedis::running() {
+  if (pid_ <= 0) return false;
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) == pid_) pid_ = -1;
+  return pid_ > 0;
+}
+
+void PrivateRedis::stop(std::chrono::milliseconds grace) {
+  if (!running()) return;
+  ::kill(pid_, SIGTERM);
+  const auto deadline = Clock::now() + grace;
+  while (running()) {
+    if (Clock::now() >= deadline) {
+      kill();
+      return;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+void PrivateRedis::kill() {
+  if (!running()) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+pid_t PrivateRedis::release() {
+  return std::exchange(pid_, -1);
+}
+
+std::string PrivateRedis::log_tail() const {
+  std::ifstream log(options_.directory / "redis.log");
+  std::stringstream text;
+  text << log.rdbuf();
+  const std::string all = text.str();
+  constexpr std::size_t kTail = 1500;
+  return all.size() > kTail ? all.substr(all.size() - kTail) : all;
+}
+
+}  // namespace reelfarm::queue

@@ -1,0 +1,178 @@
+// JobStore: reading jobs, tasks, leases and dead letters.
+#include <algorithm>
+
+#include "queue/codec.hpp"
+#include "queue/detail/store_impl.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::queue {
+
+using detail::Arguments;
+using detail::HashFields;
+using detail::Reply;
+using detail::ReplyPtr;
+
+namespace {
+
+constexpr std::size_t kBatch = 200;  ///< records per round trip of a listing
+
+/// A record that cannot be read still shows in a listing, as a failed job that says why.
+template <typename Decode>
+JobRecord readable(const std::string& id, Decode decode) {
+  try {
+    return decode();
+  } catch (const CodecError& error) {
+    JobRecord job;
+    job.id = id;
+    job.state = JobState::failed;
+    job.error = {"corrupt", error.what(), ""};
+    return job;
+  }
+}
+
+bool matches(const JobRecord& job, const JobQuery& query) {
+  if (!query.project.empty() && job.spec.project != query.project) return false;
+  return query.states.empty() || std::find(query.states.begin(), query.states.end(), job.state) != query.states.end();
+}
+
+ServerTime time_of_stream_id(const std::string& id) {
+  return detail::server_time(std::stoll(id));
+}
+
+}  // namespace
+
+std::optional<JobRecord> JobStore::get_job(const std::string& job) {
+  if (!is_job_id(job)) return std::nullopt;
+  const Keys& keys = impl_->keys;
+  // The inbox first: a job moves from there to the jobs, so one accepted in between is found the second time.
+  const std::vector<HashFields> found = impl_->hashes({keys.inbox_entry(job), keys.job(job), keys.rejected(job)});
+  if (!found[1].empty()) return readable(job, [&] { return detail::job_record(job, found[1]); });
+  if (!found[0].empty()) return readable(job, [&] { return detail::inbox_record(job, found[0]); });
+  if (!found[2].empty()) return readable(job, [&] { return detail::rejected_record(job, found[2]); });
+  return std::nullopt;
+}
+
+std::vector<JobRecord> JobStore::list_jobs(const JobQuery& query) {
+  const Keys& keys = impl_->keys;
+  const std::vector<ReplyPtr> indexes = impl_->connection.pipeline(
+      {{"ZREVRANGE", keys.inbox(), "0", "-1", "WITHSCORES"}, {"ZREVRANGE", keys.jobs(), "0", "-1", "WITHSCORES"}});
+  struct Entry {
+    std::int64_t sequence;
+    std::string job;
+    bool inbox;
+  };
+  std::vector<Entry> entries;
+  for (std::size_t list = 0; list < indexes.size(); ++list) {
+    const std::vector<std::string> flat = Reply(indexes[list].get()).strings();
+    for (std::size_t i = 0; i + 1 < flat.size(); i += 2)
+      entries.push_back({std::stoll(flat[i + 1]), flat[i], list == 0});
+  }
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.sequence > b.sequence; });
+  std::vector<JobRecord> jobs;
+  for (std::size_t start = 0; start < entries.size(); start += kBatch) {
+    const std::size_t end = std::min(entries.size(), start + kBatch);
+    std::vector<std::string> record_keys;
+    for (std::size_t i = start; i < end; ++i) {
+      record_keys.push_back(entries[i].inbox ? keys.inbox_entry(entries[i].job) : keys.job(entries[i].job));
+    }
+    const std::vector<HashFields> records = impl_->hashes(record_keys);
+    for (std::size_t i = start; i < end; ++i) {
+      const HashFields& fields = records[i - start];
+      if (fields.empty()) continue;  // moved or removed since the index was read
+      const std::string& id = entries[i].job;
+      JobRecord job = readable(
+          id, [&] { return entries[i].inbox ? detail::inbox_record(id, fields) : detail::job_record(id, fields); });
+      if (matches(job, query)) jobs.push_back(std::move(job));
+      if (query.limit > 0 && jobs.size() >= static_cast<std::size_t>(query.limit)) return jobs;
+    }
+  }
+  return jobs;
+}
+
+std::optional<TaskRecord> JobStore::get_task(const std::string& task) {
+  const std::vector<ReplyPtr> replies =
+      impl_->connection.pipeline({{"HGETALL", impl_->keys.task(task)}, {"ZSCORE", impl_->keys.leases(), task}});
+  const HashFields fields(Reply(replies[0].get()));
+  if (fields.empty()) return std::nullopt;
+  TaskRecord record = detail::task_record(fields);
+  if (const Reply expiry(replies[1].get()); !expiry.is_nil()) {
+    record.lease_expires = detail::server_time(std::stoll(expiry.text()));
+  }
+  return record;
+}
+
+std::vector<TaskRecord> JobStore::get_tasks(const std::string& job) {
+  const ReplyPtr reply = impl_->connection.command({"LRANGE", impl_->keys.job_tasks(job), "0", "-1"});
+  const std::vector<std::string> ids = Reply(reply.get()).strings();
+  std::vector<std::string> record_keys;
+  std::vector<Arguments> scores;
+  for (const std::string& id : ids) {
+    record_keys.push_back(impl_->keys.task(id));
+    scores.push_back({"ZSCORE", impl_->keys.leases(), id});
+  }
+  const std::vector<HashFields> records = impl_->hashes(record_keys);
+  const std::vector<ReplyPtr> expiries = impl_->connection.pipeline(scores);
+  std::vector<TaskRecord> tasks;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    TaskRecord task;
+    try {
+      if (records[i].empty()) throw CodecError("the task record is missing");
+      task = detail::task_record(records[i]);
+    } catch (const CodecError& error) {
+      task.spec.id = ids[i];
+      task.spec.job = job;
+      task.state = TaskState::corrupt;
+      task.error_class = "corrupt";
+      task.error = error.what();
+    }
+    if (const Reply expiry(expiries[i].get()); !expiry.is_nil()) {
+      task.lease_expires = detail::server_time(std::stoll(expiry.text()));
+    }
+    tasks.push_back(std::move(task));
+  }
+  const auto place = [](const TaskRecord& task) {
+    return task.spec.kind == TaskKind::image ? -1 : task.spec.kind == TaskKind::window ? task.spec.window : 1 << 30;
+  };
+  std::stable_sort(tasks.begin(), tasks.end(),
+                   [&](const TaskRecord& a, const TaskRecord& b) { return place(a) < place(b); });
+  return tasks;
+}
+
+std::vector<FencingToken> JobStore::leases() {
+  const auto expiries = impl_->lease_expiries();
+  std::vector<Arguments> commands;
+  for (const auto& [task, expiry] : expiries) {
+    commands.push_back({"HMGET", impl_->keys.task(task), "owner", "attempt", "nonce"});
+  }
+  const std::vector<ReplyPtr> replies = impl_->connection.pipeline(commands);
+  std::vector<FencingToken> tokens;
+  for (std::size_t i = 0; i < expiries.size(); ++i) {
+    const std::vector<std::string> values = Reply(replies[i].get()).strings();
+    tokens.push_back({expiries[i].first, values[0], std::atoll(values[1].c_str()), values[2]});
+  }
+  return tokens;
+}
+
+std::vector<std::string> JobStore::finished_before(ServerTime before, int limit) {
+  const ReplyPtr reply = impl_->connection.command({"ZRANGEBYSCORE", impl_->keys.finished_jobs(), "-inf",
+                                                    "(" + std::to_string(detail::milliseconds_of(before)), "LIMIT", "0",
+                                                    std::to_string(limit)});
+  return Reply(reply.get()).strings();
+}
+
+std::vector<DeadLetter> JobStore::dead_letters(int limit) {
+  const ReplyPtr reply =
+      impl_->connection.command({"XREVRANGE", impl_->keys.dead_letters(), "+", "-", "COUNT", std::to_string(limit)});
+  const Reply entries(reply.get());
+  std::vector<DeadLetter> letters;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const HashFields fields(entries[i][1]);
+    const std::string id = entries[i][0].text();
+    letters.push_back({id, fields.text("kind"), fields.text("subject"), fields.text("reason"), fields.text("payload"),
+                       time_of_stream_id(id)});
+  }
+  return letters;
+}
+
+}  // namespace reelfarm::queue
