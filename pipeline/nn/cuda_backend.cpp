@@ -41,16 +41,46 @@ void load_cuda_backend() {
   });
 }
 
+namespace {
+
+/// The few calls of the CUDA driver API (cuda.h) that are asked before LibTorch's CUDA part is loaded. The library is
+/// absent on machines without a driver; it is never unloaded, since LibTorch uses the same one.
+class Driver {
+ public:
+  Driver() {
+    void* library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    if (library == nullptr) return;
+    init_ = reinterpret_cast<int (*)(unsigned)>(dlsym(library, "cuInit"));
+    count_ = reinterpret_cast<int (*)(int*)>(dlsym(library, "cuDeviceGetCount"));
+    name_ = reinterpret_cast<int (*)(char*, int, int)>(dlsym(library, "cuDeviceGetName"));
+  }
+
+  int devices() const {
+    int count = 0;
+    return init_ != nullptr && count_ != nullptr && init_(0) == 0 && count_(&count) == 0 ? count : 0;
+  }
+
+  std::string name(int index) const {
+    char text[256] = {};
+    if (devices() <= index || name_ == nullptr || name_(text, sizeof text, index) != 0)
+      return "CUDA device " + std::to_string(index);
+    return text;
+  }
+
+ private:
+  int (*init_)(unsigned) = nullptr;
+  int (*count_)(int*) = nullptr;
+  int (*name_)(char*, int, int) = nullptr;
+};
+
+}  // namespace
+
 bool cuda_device_present() {
-  // The driver library answers without CUDA's runtime; it is absent on machines without a driver.
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver == nullptr) return false;
-  using Init = int (*)(unsigned);
-  using Count = int (*)(int*);
-  const auto init = reinterpret_cast<Init>(dlsym(driver, "cuInit"));
-  const auto count = reinterpret_cast<Count>(dlsym(driver, "cuDeviceGetCount"));
-  int devices = 0;
-  return init != nullptr && count != nullptr && init(0) == 0 && count(&devices) == 0 && devices > 0;
+  return Driver().devices() > 0;
+}
+
+std::string cuda_device_name(int index) {
+  return Driver().name(index);
 }
 
 }  // namespace reelfarm::nn

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 namespace reelfarm::nn {
 
 /// Loads libtorch_cuda, and our own plug-in libreelfarm_cuda.so where it lies beside the program, into this process.
@@ -10,5 +12,8 @@ void load_cuda_backend();
 /// Whether an NVIDIA driver with at least one visible device answers on this machine. Does not load LibTorch's CUDA
 /// part.
 bool cuda_device_present();
+
+/// The driver's name for a visible device, for example "NVIDIA H100 80GB HBM3"; "CUDA device N" when it does not say.
+std::string cuda_device_name(int index);
 
 }  // namespace reelfarm::nn

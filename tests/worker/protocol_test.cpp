@@ -29,6 +29,7 @@ TEST(Messages, EveryFieldOfAnOrderSurvives) {
   order.take = 2;
   order.attempt = 9;
   order.nonce = "n0";
+  order.folder = "jobs/jx/windows";
   order.prompt = "line\nbreak, \"quotes\", \xE2\x9C\x93";
   order.image = "/a b/c.png";
   order.tail = "/t";

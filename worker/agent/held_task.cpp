@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "pipeline/windows/grid.hpp"
+#include "queue/data_folder.hpp"
 
 namespace reelfarm::worker {
 
@@ -17,6 +18,9 @@ TaskOrder order_of(const queue::Lease& lease, const std::filesystem::path& data)
   order.take = lease.job.take;
   order.attempt = lease.token.attempt;
   order.nonce = lease.token.nonce;
+  const queue::DataFolder folders(data);
+  order.folder = folders.relative(spec.kind == queue::TaskKind::image ? folders.job_image(spec.job)
+                                                                      : folders.job_windows(spec.job));
   order.prompt = spec.render.prompt;
   order.image_fit = queue::to_string(spec.render.image_fit);
   order.width = spec.render.width;
@@ -31,10 +35,11 @@ TaskOrder order_of(const queue::Lease& lease, const std::filesystem::path& data)
   order.tail_latents =
       std::min<std::int64_t>(windows::latents_for_frames(lease.job.overlap_frames.value_or(1)), spec.span.num_latents);
 
-  if (spec.render.image) order.image = (data / "inputs" / spec.render.image->sha256).string();
+  if (spec.render.image) order.image = folders.input(spec.render.image->sha256).string();
   for (const queue::TaskInput& input : lease.inputs) {
-    if (input.kind == queue::TaskKind::image && input.artifact) order.image = (data / input.artifact->path).string();
-    if (input.kind == queue::TaskKind::window && input.tail) order.tail = (data / input.tail->path).string();
+    if (input.kind == queue::TaskKind::image && input.artifact)
+      order.image = folders.absolute(input.artifact->path).string();
+    if (input.kind == queue::TaskKind::window && input.tail) order.tail = folders.absolute(input.tail->path).string();
   }
   if (spec.kind == queue::TaskKind::window && spec.span.overlap_latents > 0 && order.tail.empty()) {
     throw std::invalid_argument("task " + spec.id + " continues a window, but the lease names no tail to start from");

@@ -8,9 +8,9 @@ using nlohmann::json;
 
 // Field lists stand once: to_json and from_json are both made from them. Every field must be present when read.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileReference, path, sha256, bytes, frames)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskOrder, task, job, kind, window, take, attempt, nonce, prompt, image, image_fit,
-                                   tail, width, height, steps, shift, guidance, seed, num_latents, overlap_latents,
-                                   tail_latents, first_frame)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskOrder, task, job, kind, window, take, attempt, nonce, folder, prompt, image,
+                                   image_fit, tail, width, height, steps, shift, guidance, seed, num_latents,
+                                   overlap_latents, tail_latents, first_frame)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StopOrder, task, drain)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ready, fingerprint, bundle, bundle_hash, device, device_name, dtype, mesh, ranks,
                                    threads)

@@ -33,6 +33,7 @@ struct TaskOrder {
   std::int64_t take = 1;
   std::int64_t attempt = 0;
   std::string nonce;
+  std::string folder;  ///< where the output goes, relative to DATA
   std::string prompt;
   std::string image;  ///< user's image or T2I frame, absolute path; empty: none
   std::string image_fit = "crop";

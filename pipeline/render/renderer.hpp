@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "pipeline/nn/placement.hpp"
+#include "pipeline/render/progress.hpp"
+#include "pipeline/video/image.hpp"
+#include "pipeline/weights/bundle.hpp"
+
+namespace reelfarm::render {
+
+/// The request asks for what these weights cannot do; the text says what and what they can.
+class RequestError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// One model call: a window of a video. Sizes are rendered pixels, multiples of 16.
+struct WindowRequest {
+  std::string prompt;
+  /// Given frames at the window's start, (n, height, width, 3) uint8 on the CPU, n = 4(c-1)+1 for c given latent
+  /// frames. Undefined only for text-to-video weights.
+  at::Tensor condition;
+  /// What the vision branch sees: the user's image as given for the first window. Empty: the first frame of
+  /// `condition`.
+  std::optional<video::Image> image;
+  int width = 0;
+  int height = 0;
+  std::int64_t num_latents = 0;
+  std::uint64_t seed = 0;
+  int steps = 0;
+  double shift = 0;
+  double guidance = 0;  ///< used only where the weights embed it
+  /// Noise in place of the seed's, (1, 16, L, h, w) fp32.
+  at::Tensor initial_latents;
+};
+
+/// Called after each step with the steps done and the latents (1, 16, L, h, w) fp32.
+using OnStep = std::function<void(int steps_done, const at::Tensor& latents)>;
+
+struct DecodedFrames {
+  std::int64_t first_frame = 0;  ///< in the window
+  at::Tensor rgb8;               ///< (n, H, W, 3) uint8 on the CPU
+  at::Tensor rgb;                ///< (n, H, W, 3) fp32 in [0, 1] on the CPU; undefined unless asked for
+};
+
+struct DecodeRequest {
+  /// Pixel frames at the end that are wanted first; 0: frames come in ascending order.
+  std::int64_t tail_frames = 0;
+  bool with_float = false;
+};
+
+/// The whole model system of a bundle with its weights resident: text encoders, transformers, VAE.
+/// Const members may run on two threads at once: one window denoises while another is decoded.
+class Renderer {
+ public:
+  struct Options {
+    nn::Placement placement;
+    std::string tiles = "diffusers";  ///< tile plan of the VAE; part of the fingerprint
+  };
+
+  /// Loads every component. Throws weights::WeightError, and RequestError for an unknown tile plan.
+  Renderer(const weights::Bundle& bundle, Options options, const OnProgress& on_progress = {});
+  ~Renderer();
+
+  const weights::BundleManifest& manifest() const;
+  const Options& options() const;
+
+  /// Throws RequestError when the prompt is empty, not UTF-8, or longer than the encoders take (with both counts).
+  void check_prompt(const std::string& prompt) const;
+
+  /// Text to image: the first frame of a video, (height, width, 3) uint8 on the CPU. Throws RequestError when the
+  /// bundle has no text-to-image transformer.
+  at::Tensor first_frame(const std::string& prompt, int width, int height, std::uint64_t seed,
+                         const OnProgress& on_progress = {}) const;
+
+  /// Encodes prompt and condition and runs all steps: (1, 16, L, h, w) fp32 latents, as scaled for the transformer.
+  at::Tensor denoise(const WindowRequest& request, const OnProgress& on_progress = {},
+                     const OnStep& on_step = {}) const;
+
+  /// Decodes latents to 8-bit frames, the tail first where one is asked for; each frame comes exactly once.
+  void decode(const at::Tensor& latents, const DecodeRequest& request,
+              const std::function<void(DecodedFrames)>& on_frames, const OnProgress& on_progress = {}) const;
+
+ private:
+  struct Models;
+  std::unique_ptr<const Models> models_;
+};
+
+/// The image as a (1, height, width, 3) uint8 tensor, copied.
+at::Tensor to_frames(const video::Image& image);
+/// Frame `index` of (n, H, W, 3) uint8 frames on the CPU.
+video::Image to_image(const at::Tensor& frames, std::int64_t index = 0);
+
+}  // namespace reelfarm::render

@@ -1,0 +1,50 @@
+#include "worker/ranks/options.hpp"
+
+#include <boost/program_options.hpp>
+#include <iostream>
+
+namespace reelfarm::worker {
+
+namespace po = boost::program_options;
+
+std::optional<RanksOptions> read_options(int argc, char** argv) {
+  RanksOptions read;
+  std::string bundle;
+  std::string data;
+  std::string socket;
+  po::options_description options(
+      "reelfarm-ranks: renders what its agent (reelfarm-worker) tells it. Started by the agent under mpirun, not by "
+      "hand.\n\nOptions");
+  auto add = options.add_options();
+  add("help,h", "this text");
+  add("bundle", po::value(&bundle)->required(), "folder with the weights");
+  add("data", po::value(&data)->required(), "the farm's data folder");
+  add("agent-socket", po::value(&socket)->required(), "where the agent listens");
+  add("device", po::value(&read.device)->default_value(read.device), "auto, cpu or cuda");
+  add("dtype", po::value(&read.dtype)->default_value(read.dtype), "auto, fp32 or bf16");
+  add("mesh", po::value(&read.mesh), "ulysses x ring, as UxR");
+  add("tiles", po::value(&read.tiles)->default_value(read.tiles), "tile plan of the VAE");
+  add("threads", po::value(&read.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
+  po::variables_map values;
+  try {
+    po::store(po::parse_command_line(argc, argv, options), values);
+    if (values.contains("help")) {
+      std::cout << options;
+      return std::nullopt;
+    }
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw OptionError(error.what());
+  }
+  if (read.threads < 0) throw OptionError("--threads " + std::to_string(read.threads) + ": expected 0 or more");
+  if (!read.mesh.empty() && read.mesh != "1x1") {
+    throw OptionError("--mesh " + read.mesh +
+                      ": splitting one window over several ranks is not in this version; 1x1 is");
+  }
+  read.bundle = bundle;
+  read.data = data;
+  read.agent_socket = socket;
+  return read;
+}
+
+}  // namespace reelfarm::worker

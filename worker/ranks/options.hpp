@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace reelfarm::worker {
+
+/// The command line is wrong; the text says how.
+class OptionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct RanksOptions {
+  std::filesystem::path bundle;
+  std::filesystem::path data;
+  std::filesystem::path agent_socket;
+  std::string device = "auto";
+  std::string dtype = "auto";
+  std::string mesh;
+  std::string tiles = "diffusers";
+  int threads = 0;  ///< 0: cores of this machine / ranks on it, at least 1
+};
+
+/// Nothing when --help was asked for and printed. Throws OptionError.
+std::optional<RanksOptions> read_options(int argc, char** argv);
+
+}  // namespace reelfarm::worker
