@@ -86,10 +86,6 @@ WindowManifest parse_manifest(const std::string& text, const std::filesystem::pa
   return manifest;
 }
 
-std::filesystem::path windows_folder(const std::filesystem::path& data, const std::string& job) {
-  return data / "jobs" / job / "windows";
-}
-
 std::string window_folder_name(std::int64_t window, std::int64_t take, std::int64_t attempt, const std::string& nonce) {
   std::string index = std::to_string(window);
   if (index.size() < 4) index.insert(0, 4 - index.size(), '0');

@@ -46,8 +46,6 @@ std::string to_text(const WindowManifest& manifest);
 /// Throws CorruptArtifact; `path` is for the message.
 WindowManifest parse_manifest(const std::string& text, const std::filesystem::path& path);
 
-/// DATA/jobs/<job>/windows
-std::filesystem::path windows_folder(const std::filesystem::path& data, const std::string& job);
 /// "w0003_t0_a2_<nonce>": no two claims ever share a name, so a zombie can only leave an unreferenced folder.
 std::string window_folder_name(std::int64_t window, std::int64_t take, std::int64_t attempt, const std::string& nonce);
 

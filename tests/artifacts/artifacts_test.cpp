@@ -41,7 +41,7 @@ class Artifacts : public ::testing::Test {
   }
 
   fs::path published(const std::string& content) {
-    Staging staging(windows_folder(folder_, "j1"), window_folder_name(3, 0, 2, "abc"));
+    Staging staging(folder_ / "jobs/j1/windows", window_folder_name(3, 0, 2, "abc"));
     File::create(staging.path() / kFramesFile).write(content);
     File::create(staging.path() / kTailFile).write(std::string_view("tail"));
     return staging.publish(manifest());
@@ -82,7 +82,7 @@ TEST_F(Artifacts, PublishedWindowComesBackAsWritten) {
 }
 
 TEST_F(Artifacts, AStagingThatIsNotPublishedLeavesNothing) {
-  const fs::path parent = windows_folder(folder_, "j1");
+  const fs::path parent = folder_ / "jobs/j1/windows";
   {
     Staging staging(parent, "w0000_t0_a1_x");
     File::create(staging.path() / kFramesFile).write(std::string_view("half"));

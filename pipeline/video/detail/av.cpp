@@ -22,7 +22,9 @@ Owner own(Raw* raw) {
 
 // FFmpeg has one log callback per process. Threads without a capture stay silent: errors travel as exceptions.
 void append_log(void* object, int level, const char* format, va_list arguments) {
-  if (current_capture == nullptr || level > AV_LOG_WARNING || current_capture->text_.size() >= kMaxLogged) return;
+  if (current_capture == nullptr || level > AV_LOG_WARNING) return;
+  if (level <= AV_LOG_ERROR) current_capture->has_errors_ = true;
+  if (current_capture->text_.size() >= kMaxLogged) return;
   std::array<char, 256> line;
   int prefix = 1;
   av_log_format_line(object, level, format, arguments, line.data(), static_cast<int>(line.size()), &prefix);

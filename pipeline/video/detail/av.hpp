@@ -61,10 +61,13 @@ class LogCapture {
   /// "av_strerror's words (first logged lines)"
   std::string words(int error) const;
   const std::string& logged() const { return text_; }
+  /// Whether anything was logged at error level.
+  bool has_errors() const { return has_errors_; }
 
  private:
   friend void append_log(void*, int, const char*, va_list);
   std::string text_;
+  bool has_errors_ = false;
   LogCapture* outer_;
 };
 
