@@ -13,4 +13,12 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   return at::linear(x, weight_, bias_);
 }
 
+void Linear::into(at::Tensor out, const at::Tensor& x) const {
+  if (bias_.defined()) {
+    at::addmm_out(out, bias_, x, weight_.t());
+  } else {
+    at::mm_out(out, x, weight_.t());
+  }
+}
+
 }  // namespace reelfarm::nn

@@ -16,6 +16,8 @@ class Linear {
 
   /// x: (..., in_features) in the reader's dtype -> (..., out_features).
   at::Tensor operator()(const at::Tensor& x) const;
+  /// The same into memory that is there: x (rows, in_features), out (rows, out_features), whose rows may be strided.
+  void into(at::Tensor out, const at::Tensor& x) const;
 
   const at::Tensor& weight() const { return weight_; }
   const at::Tensor& bias() const { return bias_; }

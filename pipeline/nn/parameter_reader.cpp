@@ -63,6 +63,10 @@ ParameterReader ParameterReader::scope(std::string_view name) const {
   return ParameterReader(source_, placement_, full_name(name), record_);
 }
 
+ParameterReader ParameterReader::with_placement(Placement placement) const {
+  return ParameterReader(source_, placement, prefix_, record_);
+}
+
 std::string ParameterReader::full_name(std::string_view name) const {
   return prefix_.empty() ? std::string(name) : prefix_ + "." + std::string(name);
 }

@@ -22,6 +22,8 @@ class ParameterReader {
   ParameterReader(std::shared_ptr<const weights::TensorSource> source, Placement placement);
 
   ParameterReader scope(std::string_view name) const;
+  /// The same scope and record for parameters that live elsewhere (weights that stay off the GPU).
+  ParameterReader with_placement(Placement placement) const;
 
   /// The tensor in the reader's dtype on its device. On the CPU, a tensor that is stored in that dtype is not copied:
   /// it stays a view of the mapped file, which lives as long as the view. Throws weights::WeightError naming file,

@@ -1,0 +1,47 @@
+#include "pipeline/dit/single_block.hpp"
+
+#include "pipeline/nn/parameter_reader.hpp"
+
+namespace reelfarm::dit {
+namespace {
+
+/// Rotates the image tokens' heads; text has no position here.
+void norm_rotate(const at::Tensor& x, const at::Tensor& weight, const TokenLayout& layout, std::int64_t num_heads) {
+  const std::int64_t image = layout.shard.count;
+  const at::Tensor heads = x.unflatten(-1, {num_heads, -1});
+  nn::rms_norm_rotate_(heads.narrow(0, 0, image), weight, kNormEps, &layout.rotary);
+  nn::rms_norm_rotate_(heads.narrow(0, image, heads.size(0) - image), weight, kNormEps, nullptr);
+}
+
+}  // namespace
+
+SingleBlock::SingleBlock(const nn::ParameterReader& reader, const DitConfig& config)
+    : to_q_(reader.scope("attn.to_q"), config.width(), config.width()),
+      to_k_(reader.scope("attn.to_k"), config.width(), config.width()),
+      to_v_(reader.scope("attn.to_v"), config.width(), config.width()),
+      norm_q_(reader.tensor("attn.norm_q.weight", {config.head_dim})),
+      norm_k_(reader.tensor("attn.norm_k.weight", {config.head_dim})),
+      mlp_in_(reader.scope("proj_mlp"), config.width(), config.mlp_width()),
+      out_(reader.scope("proj_out"), config.width() + config.mlp_width(), config.width()) {}
+
+void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
+                          std::int64_t block, const JointAttention& attention, Workspace& workspace) const {
+  const std::int64_t tokens = x.size(0);
+  const std::int64_t width = x.size(1);
+  const TokenModulation modulation = table.single(step, block);
+  const at::Tensor normed = modulated_norm(x, modulation, layout.first_frame_tokens);
+  to_q_.into(workspace.q, normed);
+  to_k_.into(workspace.k, normed);
+  to_v_.into(workspace.v, normed);
+  norm_rotate(workspace.q, norm_q_, layout, workspace.num_heads);
+  norm_rotate(workspace.k, norm_k_, layout, workspace.num_heads);
+  at::Tensor mlp = workspace.hidden.narrow(1, width, workspace.mlp_width);
+  mlp_in_.into(mlp, normed);
+  at::gelu_(mlp, "tanh");
+  const at::Tensor attended = attention(workspace.heads(workspace.q), workspace.heads(workspace.k),
+                                        workspace.heads(workspace.v), layout.shard.count);
+  workspace.hidden.narrow(1, 0, width).copy_(attended.reshape({tokens, width}));
+  add_gated_(x, out_(workspace.hidden), modulation, layout.first_frame_tokens);
+}
+
+}  // namespace reelfarm::dit

@@ -1,0 +1,124 @@
+#include "pipeline/dit/transformer.hpp"
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "pipeline/nn/parameter_reader.hpp"
+
+namespace reelfarm::dit {
+namespace {
+
+template <typename Expected>
+void expect_shape(const char* what, const at::Tensor& tensor, const Expected& fits, const std::string& expected) {
+  if (tensor.defined() && fits(tensor)) return;
+  std::ostringstream found;
+  if (tensor.defined()) {
+    found << tensor.sizes();
+  } else {
+    found << "nothing";
+  }
+  throw std::invalid_argument("dit: " + std::string(what) + " has shape " + found.str() + ", expected " + expected);
+}
+
+}  // namespace
+
+Transformer::Transformer(const nn::ParameterReader& reader, DitConfig config)
+    : config_(std::move(config)),
+      device_(reader.placement().device),
+      dtype_(reader.placement().dtype),
+      patch_weight_(reader
+                        .tensor("x_embedder.proj.weight", {config_.width(), config_.in_channels, config_.patch_size_t,
+                                                           config_.patch_size, config_.patch_size})
+                        .flatten(1)),
+      patch_bias_(reader.tensor("x_embedder.proj.bias", {config_.width()})),
+      refiner_(reader.scope("context_embedder"), config_),
+      modulation_(reader, config_),
+      proj_out_(reader.scope("proj_out"), config_.width(), config_.patch_elements(config_.out_channels)) {
+  for (std::int64_t i = 0; i < config_.num_double_blocks; ++i) {
+    double_blocks_.emplace_back(reader.scope("transformer_blocks." + std::to_string(i)), config_);
+  }
+  for (std::int64_t i = 0; i < config_.num_single_blocks; ++i) {
+    single_blocks_.emplace_back(reader.scope("single_transformer_blocks." + std::to_string(i)), config_);
+  }
+  reader.expect_all_read();
+}
+
+Prepared Transformer::prepare(const TextCondition& text, std::span<const float> timesteps,
+                              std::optional<float> guidance) const {
+  expect_shape(
+      "text condition", text.states,
+      [&](const at::Tensor& t) { return t.dim() == 2 && t.size(0) > 0 && t.size(1) == config_.text_dim; },
+      "(tokens > 0, " + std::to_string(config_.text_dim) + ")");
+  expect_shape(
+      "pooled text", text.pooled, [&](const at::Tensor& t) { return t.dim() == 1 && t.size(0) == config_.pooled_dim; },
+      "(" + std::to_string(config_.pooled_dim) + ")");
+  if (timesteps.empty()) throw std::invalid_argument("dit: no timesteps to prepare");
+  if (guidance.has_value() != config_.guidance) {
+    throw std::invalid_argument(config_.guidance ? "dit: this transformer embeds a guidance scale; none was given"
+                                                 : "dit: this transformer has no guidance; a scale was given");
+  }
+  const ModulationTable table = modulation_.table(timesteps, text.pooled, guidance);
+  return {.timesteps = {timesteps.begin(), timesteps.end()},
+          .text = refiner_(text.states, timesteps),
+          .modulation = ModulationTable(table.tensor().to(device_), config_)};
+}
+
+TokenLayout Transformer::layout(std::int64_t frames, std::int64_t height, std::int64_t width) const {
+  const TokenGrid grid = token_grid(config_, frames, height, width);
+  return token_layout(config_, grid, {0, grid.count()}, device_);
+}
+
+TokenLayout Transformer::layout(std::int64_t frames, std::int64_t height, std::int64_t width,
+                                const TokenShard& shard) const {
+  return token_layout(config_, token_grid(config_, frames, height, width), shard, device_);
+}
+
+at::Tensor Transformer::forward(const at::Tensor& latents, const TokenLayout& layout, const Prepared& prepared,
+                                int step, const BlockCallback& on_block) const {
+  const TokenGrid& grid = layout.grid;
+  const std::vector<std::int64_t> expected{1, config_.in_channels, grid.frames * config_.patch_size_t,
+                                           grid.rows * config_.patch_size, grid.columns * config_.patch_size};
+  std::ostringstream text;
+  text << at::IntArrayRef(expected);
+  expect_shape(
+      "input", latents, [&](const at::Tensor& t) { return t.sizes() == at::IntArrayRef(expected); }, text.str());
+  if (layout.shard.offset != 0 || layout.shard.count != grid.count()) {
+    throw std::invalid_argument("dit: forward over a whole clip was given the layout of a part; use forward_tokens");
+  }
+  const at::Tensor tokens = patchify(config_, latents.to(device_, dtype_));
+  return unpatchify(config_, forward_tokens(tokens, layout, prepared, step, LocalJointAttention(), on_block), grid);
+}
+
+at::Tensor Transformer::forward_tokens(const at::Tensor& tokens, const TokenLayout& layout, const Prepared& prepared,
+                                       int step, const JointAttention& attention, const BlockCallback& on_block) const {
+  if (step < 0 || step >= static_cast<int>(prepared.timesteps.size())) {
+    throw std::invalid_argument("dit: step " + std::to_string(step) + " of " +
+                                std::to_string(prepared.timesteps.size()) + " prepared steps");
+  }
+  const std::int64_t image = layout.shard.count;
+  const at::Tensor text = prepared.text.select(0, step);  // (T, width)
+  const auto options = at::TensorOptions().device(device_).dtype(dtype_);
+  at::Tensor x = at::empty({image + text.size(0), config_.width()}, options);
+  at::Tensor image_rows = x.narrow(0, 0, image);
+  at::addmm_out(image_rows, patch_bias_, tokens.to(options), patch_weight_.t());
+  x.narrow(0, image, text.size(0)).copy_(text);
+
+  Workspace workspace(config_, x.size(0), options);
+  int done = 0;
+  const auto tick = [&] {
+    if (on_block) on_block(++done, num_blocks());
+  };
+  for (std::size_t i = 0; i < double_blocks_.size(); ++i) {
+    double_blocks_[i].forward(x, layout, prepared.modulation, step, static_cast<std::int64_t>(i), attention, workspace);
+    tick();
+  }
+  for (std::size_t i = 0; i < single_blocks_.size(); ++i) {
+    single_blocks_[i].forward(x, layout, prepared.modulation, step, static_cast<std::int64_t>(i), attention, workspace);
+    tick();
+  }
+  return proj_out_(modulated_norm(image_rows, prepared.modulation.output(step), 0));
+}
+
+}  // namespace reelfarm::dit
