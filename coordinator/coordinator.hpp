@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+
+#include "coordinator/janitor.hpp"
+#include "queue/data_folder.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::coordinator {
+
+struct CoordinatorOptions {
+  queue::StoreOptions store;
+  std::filesystem::path data;
+  std::filesystem::path output_root;    ///< below it, the coordinator puts the copies that jobs ask for; empty: nowhere
+  std::chrono::milliseconds poll{200};  ///< longest time between two looks at the inbox
+  std::chrono::milliseconds reap_every{1000};
+  std::chrono::milliseconds retry_pause{500};  ///< after Redis failed
+  std::chrono::seconds janitor_every{300};
+  std::chrono::seconds placement_scan_every{60};
+  JanitorOptions janitor;
+};
+
+/// Inbox and reaper on one thread, output copies and the janitor on another. It holds no state that Redis or DATA do
+/// not have, so it may be killed at any point, and several may run at once.
+class Coordinator {
+ public:
+  /// Connects, checks and claims DATA. Throws queue::Error, queue::DataFolderError, artifacts::StorageError.
+  explicit Coordinator(CoordinatorOptions options);
+
+  /// Runs until stop(). A Redis that goes away is waited for.
+  void run();
+  /// May be called from another thread.
+  void stop();
+
+ private:
+  void serve_queue();
+  void serve_files();
+  void place_outputs_of_done_jobs(queue::JobStore& store);
+  void place(const queue::JobRecord& job);
+  void write_own_file(const std::string& farm_id) const;
+  /// Runs `step` until stop(), again after a pause when Redis or the disk fails.
+  void keep_running(const char* what, const std::function<void()>& step);
+  bool stopped();
+  /// Waits; true when stop() was called.
+  bool pause(std::chrono::milliseconds duration);
+
+  CoordinatorOptions options_;
+  queue::DataFolder data_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+};
+
+}  // namespace reelfarm::coordinator

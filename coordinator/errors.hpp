@@ -1,0 +1,19 @@
+#pragma once
+
+#include <stdexcept>
+
+namespace reelfarm::coordinator {
+
+/// A job that cannot be done as asked; what() is for the user: the value, the rule, a way out.
+class Rejected : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The job cannot be judged yet: no worker group has registered a bundle so far.
+class NoBundleYet : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace reelfarm::coordinator

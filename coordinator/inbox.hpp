@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "coordinator/job_file.hpp"
+#include "coordinator/request_check.hpp"
+#include "queue/data_folder.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::coordinator {
+
+struct InboxResult {
+  int accepted = 0;
+  int rejected = 0;
+  int waiting = 0;  ///< left in the inbox: no bundle is known yet, or the disk refused the job file
+};
+
+/// Bundles registered with the farm, and which of them a group holds now.
+KnownBundles known_bundles(queue::JobStore& store);
+
+/// Judges what clients have submitted: plans, writes job.json, then accepts, or rejects with the reason. Every step may
+/// be repeated: two inboxes at work at once, or one that is killed and started again, accept each job once.
+class Inbox {
+ public:
+  Inbox(queue::JobStore& store, queue::DataFolder data) : store_(store), data_(std::move(data)) {}
+
+  /// One pass over the inbox. Throws queue::Error when Redis fails.
+  InboxResult process();
+
+ private:
+  /// The plan of the job file that is there, or a new one. Throws Rejected, NoBundleYet.
+  JobFile decide(const queue::InboxEntry& entry, const KnownBundles& bundles);
+  void check_against_farm(const queue::JobSpec& spec);
+  void check_space(const queue::Plan& plan) const;
+  void accept(const JobFile& file, InboxResult& result);
+  void reject(const std::string& job, const std::string& reason, InboxResult& result);
+  void keep_waiting(const std::string& job, const std::string& reason, InboxResult& result);
+
+  queue::JobStore& store_;
+  queue::DataFolder data_;
+  std::map<std::string, std::string> waiting_;  ///< job -> reason already logged
+};
+
+}  // namespace reelfarm::coordinator

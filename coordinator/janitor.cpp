@@ -1,0 +1,65 @@
+#include "coordinator/janitor.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+
+namespace reelfarm::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxJobsPerPass = 100'000;
+
+bool is_due(const queue::JobRecord& job, queue::ServerTime now, const JanitorOptions& options) {
+  if (job.state != queue::JobState::done || !job.closed) return false;
+  switch (job.spec.keep) {
+    case queue::Keep::final:
+      return true;
+    case queue::Keep::reroll:
+      return now - job.finished > options.keep_for_reroll;
+    case queue::Keep::all:
+      return false;
+  }
+  return false;
+}
+
+int remove_half_written(const fs::path& folder, std::chrono::hours stale_after) {
+  int removed = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool half_written = name.starts_with(".") && (name.ends_with(".tmp") || name.ends_with(".partial"));
+    std::error_code ignored;
+    if (!half_written || fs::file_time_type::clock::now() - entry.last_write_time(ignored) < stale_after) continue;
+    if (!ignored && fs::remove(entry.path(), ignored)) ++removed;
+  }
+  return removed;
+}
+
+}  // namespace
+
+JanitorResult clean(queue::JobStore& store, const queue::DataFolder& data, const JanitorOptions& options) {
+  JanitorResult result;
+  const queue::ServerTime now = store.now();
+  for (const std::string& id : store.finished_before(now, kMaxJobsPerPass)) {
+    // A job that was cleaned before has no such folder, which is cheaper to ask than Redis.
+    std::error_code error;
+    if (!fs::exists(data.job_windows(id), error)) continue;
+    const auto job = store.get_job(id);
+    if (!job || !is_due(*job, now, options)) continue;
+    fs::remove_all(data.job_windows(id), error);
+    fs::remove_all(data.job_image(id), error);
+    if (error) {
+      spdlog::warn("job={} windows=kept error=\"{}\"", id, error.message());
+      continue;
+    }
+    ++result.jobs_cleaned;
+    spdlog::info("job={} windows=removed keep={}", id, queue::to_string(job->spec.keep));
+  }
+  result.files_removed =
+      remove_half_written(data.inputs(), options.stale_after) + remove_half_written(data.root(), options.stale_after);
+  return result;
+}
+
+}  // namespace reelfarm::coordinator

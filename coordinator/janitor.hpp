@@ -1,0 +1,24 @@
+#pragma once
+
+#include <chrono>
+
+#include "queue/data_folder.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::coordinator {
+
+struct JanitorOptions {
+  std::chrono::hours keep_for_reroll{24 * 7};  ///< how long the windows of a done job with keep=reroll stay
+  std::chrono::hours stale_after{24};          ///< age at which a half-written file of nobody goes
+};
+
+struct JanitorResult {
+  int jobs_cleaned = 0;
+  int files_removed = 0;
+};
+
+/// Removes the windows of done jobs as their `keep` says (final: at once, reroll: after a time, all: never), and files
+/// that a killed process left half written. Jobs that failed or were cancelled keep theirs: a retry goes on from them.
+JanitorResult clean(queue::JobStore& store, const queue::DataFolder& data, const JanitorOptions& options);
+
+}  // namespace reelfarm::coordinator

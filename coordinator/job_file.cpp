@@ -1,0 +1,76 @@
+#include "coordinator/job_file.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "pipeline/artifacts/errors.hpp"
+#include "pipeline/artifacts/file.hpp"
+#include "queue/codec.hpp"
+
+namespace reelfarm::coordinator {
+
+using nlohmann::json;
+
+std::string to_text(const JobFile& file) {
+  json tasks = json::array();
+  for (const queue::TaskSpec& task : file.plan.tasks) tasks.push_back(queue::to_json(task));
+  return json{{"schema", queue::kSchema},
+              {"job", file.job},
+              {"submitted_ms", file.submitted_ms},
+              {"asked", queue::to_json(file.asked)},
+              {"spec", queue::to_json(file.plan.spec)},
+              {"bundle", queue::to_json(file.bundle)},
+              {"bytes_needed", file.plan.bytes_needed},
+              {"tasks", tasks}}
+             .dump(1) +
+         "\n";
+}
+
+JobFile parse_job_file(const std::string& text) try {
+  const json document = json::parse(text);
+  const int schema = document.at("schema").get<int>();
+  if (schema != queue::kSchema) {
+    throw queue::SchemaError(schema, queue::kSchema, "job.json has schema " + std::to_string(schema));
+  }
+  JobFile file;
+  file.job = document.at("job").get<std::string>();
+  file.submitted_ms = document.at("submitted_ms").get<std::int64_t>();
+  file.asked = queue::job_spec_from_json(document.at("asked"));
+  file.plan.spec = queue::job_spec_from_json(document.at("spec"));
+  file.bundle = queue::bundle_limits_from_json(document.at("bundle"));
+  file.plan.bytes_needed = document.at("bytes_needed").get<std::uint64_t>();
+  for (const json& task : document.at("tasks")) file.plan.tasks.push_back(queue::task_spec_from_json(task));
+  return file;
+} catch (const json::exception& error) {
+  throw queue::CodecError(std::string("job.json cannot be read: ") + error.what());
+}
+
+std::optional<JobFile> read_job_file(const queue::DataFolder& data, const std::string& job) {
+  const auto path = data.job_file(job);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  return parse_job_file(artifacts::read_file(path));
+}
+
+void create_job_file(const queue::DataFolder& data, const JobFile& file) {
+  static std::atomic<std::uint64_t> counter{0};
+  const auto path = data.job_file(file.job);
+  artifacts::create_folders(path.parent_path());
+  const auto temporary =
+      path.parent_path() / (".job-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp");
+  try {
+    artifacts::File out = artifacts::File::create(temporary);
+    out.write(to_text(file));
+    out.sync();
+    out.close();
+    artifacts::rename_durably(temporary, path);
+  } catch (const artifacts::StorageError& error) {
+    ::unlink(temporary.c_str());
+    if (error.code().value() != EEXIST) throw;
+  }
+}
+
+}  // namespace reelfarm::coordinator

@@ -1,0 +1,66 @@
+// reelfarm-coordinator: plans what clients submit and looks after leases.
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "coordinator/options.hpp"
+#include "pipeline/artifacts/errors.hpp"
+#include "queue/errors.hpp"
+
+namespace {
+
+constexpr int kBadInput = 2;
+constexpr int kFarmUnreachable = 3;
+
+sigset_t termination_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+int run(int argc, char** argv) {
+  using namespace reelfarm;
+  auto options = coordinator::read_options(argc, argv);
+  if (!options) return 0;
+  // Blocked before any thread exists, so that every thread inherits it and only sigwait sees them.
+  const sigset_t signals = termination_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  coordinator::Coordinator coordinator(std::move(*options));
+  std::jthread server([&] { coordinator.run(); });
+  int signal = 0;
+  ::sigwait(&signals, &signal);
+  spdlog::info("signal={} state=stopping", signal);
+  coordinator.stop();
+  server.join();
+  return 0;
+}
+
+int complain(const char* text, int code) {
+  std::fprintf(stderr, "reelfarm-coordinator: %s\n", text);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("coordinator"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l %v");
+  try {
+    return run(argc, argv);
+  } catch (const reelfarm::queue::ConnectionError& error) {
+    return complain(error.what(), kFarmUnreachable);
+  } catch (const reelfarm::coordinator::OptionError& error) {
+    return complain(error.what(), kBadInput);
+  } catch (const reelfarm::queue::Error& error) {
+    return complain(error.what(), kBadInput);
+  } catch (const reelfarm::artifacts::StorageError& error) {
+    return complain(error.what(), kBadInput);
+  } catch (const std::exception& error) {
+    return complain(error.what(), 1);
+  }
+}

@@ -1,0 +1,63 @@
+#include "coordinator/options.hpp"
+
+#include <boost/program_options.hpp>
+#include <iostream>
+
+namespace reelfarm::coordinator {
+namespace {
+
+namespace po = boost::program_options;
+
+std::string from_environment(const std::string& name) {
+  if (name == "REELFARM_REDIS") return "redis";
+  if (name == "REELFARM_DATA") return "data";
+  if (name == "REELFARM_FARM") return "farm";
+  if (name == "REELFARM_OUTPUT_ROOT") return "output-root";
+  return {};
+}
+
+}  // namespace
+
+std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
+  CoordinatorOptions command;
+  std::string data;
+  std::string output_root;
+  po::options_description options(
+      "reelfarm-coordinator: judges and plans what is submitted, ends leases that ran out, puts copies of videos "
+      "where\n"
+      "jobs ask for them. Several may run at once. SIGTERM stops it.\n\nOptions");
+  auto add = options.add_options();
+  add("help,h", "this text");
+  add("redis", po::value(&command.store.url)->required(),
+      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB] or unix:///PATH");
+  add("data", po::value(&data)->required(), "the farm's data folder");
+  add("output-root", po::value(&output_root), "folder below which jobs may have copies put by --output");
+  add("listen", po::value<std::string>(), "HOST:PORT of the status page: not in this version");
+  add("farm", po::value(&command.store.farm)->default_value(command.store.farm), "name of the farm in a shared Redis");
+  add("allow-volatile", po::bool_switch(&command.store.allow_volatile), "accept a Redis without persistence");
+  try {
+    po::variables_map values;
+    po::store(po::parse_command_line(argc, argv, options,
+                                     po::command_line_style::unix_style & ~po::command_line_style::allow_guessing),
+              values);
+    if (values.contains("help")) {
+      std::cout << options;
+      return std::nullopt;
+    }
+    po::store(po::parse_environment(options, from_environment), values);
+    po::notify(values);
+    if (values.contains("listen")) throw OptionError("--listen: the status page is not in this version");
+  } catch (const po::error& error) {
+    throw OptionError(error.what());
+  }
+  command.data = std::filesystem::absolute(data);
+  if (!output_root.empty()) {
+    command.output_root = std::filesystem::absolute(output_root);
+    if (!std::filesystem::is_directory(command.output_root)) {
+      throw OptionError("--output-root " + command.output_root.string() + " is not a folder");
+    }
+  }
+  return command;
+}
+
+}  // namespace reelfarm::coordinator

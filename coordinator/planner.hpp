@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "coordinator/request_check.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::coordinator {
+
+/// Stands for the window in windows::window_seed when the seed is that of the text-to-image task.
+inline constexpr std::uint64_t kImageSeedWindow = ~std::uint64_t{0};
+
+/// The tasks of one job, without any effect: an image task when the bundle has to make the first frame, windows in
+/// chain order, each waiting for the tail of the one before, and a stitch that may start once window 0 is done.
+/// `spec` is complete() for `limits`. Throws Rejected when the grid does not take it.
+queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const queue::BundleLimits& limits);
+
+/// How a size is rendered: up to the next multiple that the bundle takes.
+int rendered_side(int asked, const queue::BundleLimits& limits);
+
+/// Bytes of disk that a plan may need at its peak; an upper estimate.
+std::uint64_t disk_needed(const std::vector<queue::TaskSpec>& tasks);
+
+}  // namespace reelfarm::coordinator

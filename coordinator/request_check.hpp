@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/errors.hpp"
+#include "queue/bundle_limits.hpp"
+#include "queue/job.hpp"
+
+namespace reelfarm::coordinator {
+
+/// What the farm knows of bundles when a job is judged.
+struct KnownBundles {
+  std::vector<queue::BundleLimits> registered;  ///< last registered first
+  std::vector<std::string> live_hashes;         ///< of the groups that are there now
+};
+
+/// Throws Rejected for what is wrong whatever the bundle: prompt, name, priority, numbers, output template.
+void check_request(const queue::JobSpec& spec);
+
+/// The bundle the job means: by name, or the only one. Throws Rejected (unknown name, several to choose from) and
+/// NoBundleYet.
+const queue::BundleLimits& choose_bundle(const queue::JobSpec& spec, const KnownBundles& bundles);
+
+struct CompletedJob {
+  queue::JobSpec spec;  ///< every field set
+  std::vector<std::string> warnings;
+};
+
+/// Fills in what the user left open from the bundle and checks the job against the bundle's limits and the window
+/// grid. Throws Rejected; windows::InvalidRequest is turned into it.
+CompletedJob complete(const queue::JobSpec& asked, const queue::BundleLimits& limits);
+
+}  // namespace reelfarm::coordinator
