@@ -1,0 +1,116 @@
+#include "pipeline/tokenizers/detail/normalizer.hpp"
+
+#include <utf8proc.h>
+
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "pipeline/tokenizers/detail/json_access.hpp"
+#include "pipeline/tokenizers/detail/regex.hpp"
+#include "pipeline/tokenizers/detail/utf8.hpp"
+#include "pipeline/tokenizers/errors.hpp"
+
+namespace reelfarm::tokenizers::detail {
+namespace {
+
+using nlohmann::json;
+
+struct FreeBuffer {
+  void operator()(utf8proc_uint8_t* buffer) const { std::free(buffer); }
+};
+
+std::string unicode_form(const std::string& text, int options) {
+  utf8proc_uint8_t* raw = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &raw, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
+  const std::unique_ptr<utf8proc_uint8_t, FreeBuffer> buffer(raw);
+  if (size < 0) throw TokenizerError(std::string("tokenizers: normalization: utf8proc: ") + utf8proc_errmsg(size));
+  return {reinterpret_cast<const char*>(buffer.get()), static_cast<std::size_t>(size)};
+}
+
+/// Each character's lower case on its own (no final sigma), as Rust's char::to_lowercase.
+std::string lower_case(const std::string& text) {
+  std::string lower;
+  lower.reserve(text.size());
+  for (std::size_t offset = 0; offset < text.size();) {
+    const char32_t code_point = next_code_point(text, offset);
+    // The one character whose lower case is two (SpecialCasing.txt); utf8proc maps one to one.
+    if (code_point == 0x130)
+      lower += "i\xCC\x87";
+    else
+      append_utf8(lower, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))));
+  }
+  return lower;
+}
+
+std::string replace_all(const std::string& text, const Regex& pattern, const std::string& content) {
+  std::string replaced;
+  std::size_t copied = 0;
+  for (const Span match : pattern.matches(text)) {
+    replaced.append(text, copied, match.begin - copied).append(content);
+    copied = match.end;
+  }
+  return replaced.append(text, copied);
+}
+
+std::string strip(const std::string& text, bool left, bool right) {
+  std::size_t begin = text.size(), end = 0;
+  for (std::size_t offset = 0; offset < text.size();) {
+    const std::size_t at = offset;
+    if (is_white_space(next_code_point(text, offset))) continue;
+    begin = std::min(begin, at);
+    end = offset;
+  }
+  if (begin >= end) return {};
+  if (!left) begin = 0;
+  if (!right) end = text.size();
+  return text.substr(begin, end - begin);
+}
+
+Normalizer make_sequence(const json& description) {
+  std::vector<Normalizer> steps;
+  for (const json& step : array_at(description, "normalizers")) steps.push_back(make_normalizer(step));
+  return [steps = std::move(steps)](std::string text) {
+    for (const Normalizer& step : steps) text = step(std::move(text));
+    return text;
+  };
+}
+
+Normalizer make_replace(const json& description) {
+  const json& pattern = object_at(description, "pattern");
+  const std::string source =
+      pattern.contains("Regex") ? text_at(pattern, "Regex") : escaped_pattern(text_at(pattern, "String"));
+  return [regex = std::make_shared<const Regex>(source), content = text_at(description, "content")](std::string text) {
+    return replace_all(text, *regex, content);
+  };
+}
+
+Normalizer make_form(int options) {
+  return [options](std::string text) { return unicode_form(text, options); };
+}
+
+}  // namespace
+
+Normalizer make_normalizer(const json& description) {
+  if (description.is_null()) return [](std::string text) { return text; };
+  const std::string type = type_of(description, "normalizer");
+  if (type == "Sequence") return make_sequence(description);
+  if (type == "NFC") return make_form(UTF8PROC_COMPOSE);
+  if (type == "NFD") return make_form(UTF8PROC_DECOMPOSE);
+  if (type == "NFKC") return make_form(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+  if (type == "NFKD") return make_form(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  if (type == "Lowercase") return [](std::string text) { return lower_case(text); };
+  if (type == "Replace") return make_replace(description);
+  if (type == "Prepend")
+    return [prefix = text_at(description, "prepend")](std::string text) { return text.empty() ? text : prefix + text; };
+  if (type == "Strip")
+    return [left = flag_at(description, "strip_left", true),
+            right = flag_at(description, "strip_right", true)](std::string text) { return strip(text, left, right); };
+  throw TokenizerError(
+      "normalizer \"" + type +
+      "\" is not supported; known: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip");
+}
+
+}  // namespace reelfarm::tokenizers::detail
