@@ -1,6 +1,7 @@
 #include "queue/detail/redis_connection.hpp"
 
 #include <hiredis/hiredis.h>
+#include <signal.h>
 #include <sys/time.h>
 
 #include <cerrno>
@@ -28,6 +29,17 @@ std::string_view text_of(const redisReply& reply) {
 /// The command for messages: its name only, because arguments may be prompts or passwords.
 std::string_view name_of(const Arguments& arguments) {
   return arguments.empty() ? std::string_view() : arguments[0];
+}
+
+/// hiredis 0.14 writes without MSG_NOSIGNAL, so a server that went away would end this process by SIGPIPE where nobody
+/// handles it; as EPIPE it becomes a ConnectionError.
+void ignore_broken_pipes() {
+  [[maybe_unused]] static const bool once = [] {
+    struct sigaction now {};
+    ::sigaction(SIGPIPE, nullptr, &now);
+    if (now.sa_handler == SIG_DFL) ::signal(SIGPIPE, SIG_IGN);
+    return true;
+  }();
 }
 
 bool is_loading(const redisReply& reply) {
@@ -91,6 +103,7 @@ std::vector<std::string> Reply::strings() const {
 RedisConnection::RedisConnection(ConnectionOptions options) : options_(std::move(options)) {}
 
 void RedisConnection::connect() {
+  ignore_broken_pipes();
   if (context_) return;
   const RedisUrl& url = options_.url;
   const timeval timeout = to_timeval(options_.connect_timeout);

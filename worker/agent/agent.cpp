@@ -89,6 +89,7 @@ struct Agent::Impl {
   Clock::time_point next_start;
   Clock::time_point next_heartbeat;
   Clock::time_point drain_began;
+  Clock::time_point left_socket;
   std::optional<int> give_up;
   int failed_starts = 0;
   bool draining = false;
@@ -112,6 +113,12 @@ int Agent::Impl::run(int drain_descriptor) {
       ranks_died(queue::FailureClass::crash, fmt::format("the ranks ended with code {}", *ranks->exit_code()));
     }
     read_messages();
+    // A rank 0 that has left its socket renders for nobody. Its launcher takes about a second to notice, and then knows
+    // how it ended.
+    constexpr auto kLauncherNotices = std::chrono::seconds(3);
+    if (ranks && ready && !channel && Clock::now() - left_socket > kLauncherNotices) {
+      ranks_died(queue::FailureClass::crash, "rank 0 left its socket");
+    }
     check_deadlines();
     talk_to_queue();
     if (kill_now || give_up || (draining && Clock::now() - drain_began > options.drain_limit)) {
@@ -221,13 +228,12 @@ void Agent::Impl::read_messages() {
   }
   if (!alive) {
     channel.reset();
-    // A rank 0 that has left the socket renders for nobody; the launcher may not have noticed yet.
-    if (ranks && !ranks->exit_code() && !draining) ranks_died(queue::FailureClass::crash, "rank 0 left its socket");
+    left_socket = Clock::now();
   }
 }
 
 void Agent::Impl::check_deadlines() {
-  if (!ranks) return;
+  if (!ranks || (ready && !channel)) return;
   const auto now = Clock::now();
   std::optional<std::string> hung;
   if (!ready && now - last_load_tick > deadlines.deadline(loading_phase)) hung = "the ranks did not come up";

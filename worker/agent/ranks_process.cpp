@@ -78,6 +78,7 @@ RanksProcess::RanksProcess(const LaunchPlan& plan) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
     const int input = ::open("/dev/null", O_RDONLY);
     if (input >= 0) ::dup2(input, STDIN_FILENO);
     ::execvp(arguments[0], arguments.data());

@@ -1,0 +1,249 @@
+#include "worker/agent/agent.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <thread>
+
+#include "queue/job_store.hpp"
+#include "queue/private_redis.hpp"
+
+namespace reelfarm::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using namespace queue;
+
+/// An agent with scripted ranks under a real mpirun and a real Redis. What a task's prompt says is what its ranks do.
+class AgentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = std::filesystem::temp_directory_path() / ("rf-agent-" + std::to_string(::getpid()));
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_ / "data");
+    PrivateRedisOptions redis;
+    redis.directory = root_ / "redis";
+    redis_.emplace(redis);
+    store_.emplace(store_options());
+  }
+
+  void TearDown() override {
+    if (agent_.joinable()) {
+      drain();
+      join();
+    }
+    store_.reset();
+    redis_.reset();
+    std::filesystem::remove_all(root_);
+  }
+
+  StoreOptions store_options() const {
+    StoreOptions options;
+    options.url = redis_->url();
+    options.lease = milliseconds(3000);
+    options.retry.backoff_base = milliseconds(20);
+    options.retry.backoff_cap = milliseconds(50);
+    return options;
+  }
+
+  void start_agent(const std::string& bundle = "some-bundle") {
+    AgentOptions options;
+    options.store = store_options();
+    options.data = root_ / "data";
+    options.host = "testhost";
+    options.launch.launcher = {"mpirun", "--oversubscribe", "--bind-to", "none"};
+    if (::geteuid() == 0) options.launch.launcher.emplace_back("--allow-run-as-root");
+    options.launch.program = std::filesystem::path(REELFARM_BIN_DIR) / "scripted-ranks";
+    options.launch.arguments = {"--data", options.data.string(), "--bundle", bundle};
+    options.deadlines.first = seconds(20);
+    options.deadlines.floor = milliseconds(700);
+    options.deadlines.margin = 3;
+    options.restart_pause = milliseconds(10);
+    options.heartbeat = milliseconds(300);
+    agent_ = std::thread([this, options] { exit_code_ = Agent(options).run(drain_); });
+  }
+
+  void drain() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(drain_, &one, sizeof one);
+  }
+
+  int join() {
+    agent_.join();
+    return exit_code_;
+  }
+
+  /// A job of `windows` windows in a chain, accepted.
+  std::string add_job(const std::string& prompt, int windows = 1) {
+    JobSpec spec;
+    spec.prompt = prompt;
+    spec.seed = 1;
+    spec.overlap_frames = 1;
+    const std::string job = store_->submit(spec).job;
+    Plan plan;
+    plan.spec = spec;
+    for (int window = 0; window < windows; ++window) {
+      TaskSpec task;
+      task.id = task_id(job, TaskKind::window, window);
+      task.job = job;
+      task.window = window;
+      task.bundle_hash = "scripted-hash";
+      task.artifact_key = task.id;
+      task.render.prompt = prompt;
+      task.render.width = 32;
+      task.render.height = 32;
+      task.render.steps = 4;
+      task.span.num_latents = 5;
+      task.span.overlap_latents = window == 0 ? 0 : 1;
+      task.span.num_frames = 17;
+      task.span.keep_frames = 17;
+      if (window > 0) task.depends = {{task_id(job, TaskKind::window, window - 1), DependencyOn::tail}};
+      plan.tasks.push_back(task);
+    }
+    TaskSpec stitch;
+    stitch.kind = TaskKind::stitch;
+    stitch.id = task_id(job, TaskKind::stitch);
+    stitch.job = job;
+    stitch.stitch.windows = windows;
+    stitch.depends = {{task_id(job, TaskKind::window, 0), DependencyOn::done}};
+    plan.tasks.push_back(stitch);
+    EXPECT_TRUE(store_->accept(job, plan));
+    return job;
+  }
+
+  TaskRecord window(const std::string& job, int index = 0) {
+    return store_->get_task(task_id(job, TaskKind::window, index)).value();
+  }
+
+  testing::AssertionResult becomes(const std::string& job, int index, TaskState state) {
+    if (eventually([&] { return window(job, index).state == state; })) return testing::AssertionSuccess();
+    const TaskRecord record = window(job, index);
+    return testing::AssertionFailure() << "window " << index << " is " << to_string(record.state) << ", attempt "
+                                       << record.attempt << ", error: " << record.error;
+  }
+
+  static bool eventually(const std::function<bool()>& condition, milliseconds limit = seconds(30)) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    return true;
+  }
+
+  std::filesystem::path root_;
+  std::optional<PrivateRedis> redis_;
+  std::optional<JobStore> store_;
+  int drain_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::thread agent_;
+  std::atomic<int> exit_code_ = -1;
+};
+
+TEST_F(AgentTest, RendersAChainOfWindowsAndMakesTheStitchReady) {
+  const std::string job = add_job("render", 3);
+  start_agent();
+  for (int index = 0; index < 3; ++index) {
+    ASSERT_TRUE(becomes(job, index, TaskState::done));
+    EXPECT_EQ(window(job, index).attempt, 1);
+    EXPECT_EQ(window(job, index).artifact.frames, 17);
+    EXPECT_TRUE(window(job, index).tail_published);
+  }
+  EXPECT_EQ(store_->get_task(task_id(job, TaskKind::stitch))->state, TaskState::ready);
+  EXPECT_EQ(store_->get_job(job)->fingerprint, "scripted");
+  const auto groups = store_->list_groups();
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].host, "testhost");
+  EXPECT_EQ(groups[0].device, "cpu");
+}
+
+TEST_F(AgentTest, ACrashedRankIsRestartedAndTheWindowRenderedAgain) {
+  const std::string job = add_job("crash");
+  start_agent();
+  ASSERT_TRUE(becomes(job, 0, TaskState::done));
+  EXPECT_EQ(window(job).attempt, 2);
+  EXPECT_EQ(window(job).failures, 0);
+}
+
+TEST_F(AgentTest, AHungRankIsKilledAtItsDeadlineAndTheWindowRenderedAgain) {
+  // A first job teaches the agent how long a step takes.
+  ASSERT_TRUE((add_job("render"), true));
+  const std::string job = add_job("hang");
+  start_agent();
+  ASSERT_TRUE(becomes(job, 0, TaskState::done));
+  EXPECT_EQ(window(job).attempt, 2);
+}
+
+TEST_F(AgentTest, ATaskThatCrashesAtOneStepFiveTimesIsPoison) {
+  const std::string job = add_job("always-crash");
+  start_agent();
+  ASSERT_TRUE(becomes(job, 0, TaskState::poison));
+  EXPECT_EQ(window(job).attempt, 5);
+  EXPECT_NE(window(job).error.find("code 7"), std::string::npos) << window(job).error;
+  ASSERT_TRUE(eventually([&] { return store_->get_job(job)->state == JobState::failed; }));
+}
+
+TEST_F(AgentTest, AFailureOfTheInputFailsTheJobAndTheGroupGoesOn) {
+  const std::string bad = add_job("fail-data");
+  const std::string good = add_job("render");
+  start_agent();
+  ASSERT_TRUE(becomes(bad, 0, TaskState::failed));
+  EXPECT_EQ(window(bad).error, "the image has no pixels");
+  ASSERT_TRUE(becomes(good, 0, TaskState::done));
+}
+
+TEST_F(AgentTest, ADrainReleasesTheRunningWindowUnharmedAndEndsWithZero) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  drain();
+  EXPECT_EQ(join(), 0);
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.state, TaskState::ready);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0);
+  EXPECT_TRUE(store_->list_groups().empty());
+}
+
+TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  store_->cancel(job);
+  EXPECT_TRUE(eventually([&] { return store_->leases().empty(); }, seconds(5)));
+  EXPECT_EQ(window(job).state, TaskState::cancelled);
+  // The group is free for the next job.
+  const std::string next = add_job("render");
+  EXPECT_TRUE(becomes(next, 0, TaskState::done));
+}
+
+TEST_F(AgentTest, RanksThatRefuseTheirBundleAreNotStartedAgain) {
+  start_agent("refused");
+  EXPECT_EQ(join(), 2);
+  const auto groups = store_->list_groups();
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(groups[0].state, GroupState::failed);
+}
+
+TEST_F(AgentTest, AQueueThatIsAwayForAWhileLosesNothing) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const int before = window(job).step_reached;
+  redis_->kill();
+  std::this_thread::sleep_for(milliseconds(500));  // the outage itself
+  redis_->start();
+  store_.emplace(store_options());
+  EXPECT_TRUE(eventually([&] { return window(job).step_reached > before + 8; }));
+  EXPECT_EQ(window(job).attempt, 1) << "the ranks went on rendering under the same lease";
+}
+
+}  // namespace
+}  // namespace reelfarm::worker
