@@ -1,0 +1,49 @@
+#include "pipeline/weights/bundle_hash.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "pipeline/artifacts/sha256.hpp"
+#include "pipeline/weights/detail/digest_cache.hpp"
+
+namespace reelfarm::weights {
+namespace fs = std::filesystem;
+namespace {
+
+bool decides_bits(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return !name.starts_with(".") &&
+         (name.ends_with(".json") || name.ends_with(".txt") || name.ends_with(".safetensors"));
+}
+
+void add_files(const fs::path& root, const std::string& component, std::vector<std::string>& files) {
+  std::error_code error;
+  for (fs::directory_iterator it(root / component, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_regular_file(ignored) && decides_bits(it->path()))
+      files.push_back(component + "/" + it->path().filename().string());
+  }
+  if (error) throw WeightError("weights: cannot list " + (root / component).string() + ": " + error.message());
+}
+
+}  // namespace
+
+std::string bundle_hash(const Bundle& bundle, const fs::path& cache_file) {
+  std::vector<std::string> files{"model_index.json"};
+  std::error_code ignored;
+  if (fs::exists(bundle.path() / "reelfarm.json", ignored)) files.emplace_back("reelfarm.json");
+  for (const std::string& component : bundle.components()) add_files(bundle.path(), component, files);
+  std::sort(files.begin(), files.end());
+
+  detail::DigestCache cache(cache_file);
+  artifacts::Sha256 hash;
+  for (const std::string& file : files) {
+    const std::string digest = cache.digest_of(bundle.path() / file);
+    hash.update(file + " " + std::to_string(fs::file_size(bundle.path() / file)) + " " + digest + "\n");
+  }
+  cache.save();
+  return hash.finish();
+}
+
+}  // namespace reelfarm::weights
