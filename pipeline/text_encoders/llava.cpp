@@ -29,6 +29,10 @@ nn::ParameterReader projector_scope(const nn::ParameterReader& reader) {
 
 }  // namespace
 
+bool is_llava(const weights::Config& config) {
+  return config.text("model_type", "llama") == "llava";
+}
+
 LlavaConfig LlavaConfig::parse(const weights::Config& source) {
   // What transformers takes for the vision tower of a config that names none: CLIP-L at 336 pixels.
   static const nlohmann::json kDefaultVision = {{"intermediate_size", 4096}, {"hidden_size", 1024},

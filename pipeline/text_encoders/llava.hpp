@@ -34,6 +34,9 @@ struct LlavaConfig {
   std::int64_t tokens_per_image() const { return vision.num_patches() + (keep_class_token ? 1 : 0); }
 };
 
+/// Whether a config.json is that of a LLaVA, not of a language model alone.
+bool is_llava(const weights::Config& config);
+
 /// A language model that sees: a CLIP vision tower, a projector of two linears, and a Llama. Source: arXiv 2310.03744.
 class Llava {
  public:
