@@ -88,7 +88,17 @@ std::vector<detail::HashFields> JobStore::Impl::hashes(const std::vector<std::st
   for (const std::string& key : hash_keys) commands.push_back({"HGETALL", key});
   std::vector<detail::HashFields> records;
   records.reserve(hash_keys.size());
-  for (const ReplyPtr& reply : connection.pipeline(commands)) records.emplace_back(Reply(reply.get()));
+  const std::vector<ReplyPtr> replies = connection.pipeline_raw(commands);
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const Reply reply(replies[i].get());
+    if (reply.is_error(
+            "WRONGTYPE")) {  // somebody's key in a record's place: unreadable, but no reason to stop a listing
+      records.emplace_back(detail::HashFields::unreadable());
+      continue;
+    }
+    connection.check(*replies[i], "HGETALL " + hash_keys[i]);
+    records.emplace_back(reply);
+  }
   return records;
 }
 

@@ -216,6 +216,7 @@ class JobStore {
 
   std::optional<JobRecord> get_job(const std::string& job);
   std::vector<JobRecord> list_jobs(const JobQuery& query = {});
+  /// Throws CodecError when the record cannot be read; get_tasks shows such a one as corrupt.
   std::optional<TaskRecord> get_task(const std::string& task);
   std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch
   std::vector<FencingToken> leases();                         ///< every lease now

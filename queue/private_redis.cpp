@@ -177,7 +177,7 @@ void PrivateRedis::start() {
   const std::filesystem::path config = options_.directory / "redis.conf";
   write_private_file(config, configuration(options_, socket_.string()));
   const FileDescriptor lock(
-      lock_directory(options_.directory, std::min(deadline, Clock::now() + std::chrono::seconds(2))));
+      lock_directory(options_.directory, std::min(deadline, Clock::now() + std::chrono::seconds(1))));
   const std::filesystem::path log_path = options_.directory / "redis.log";
   const FileDescriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (log.get() < 0) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));

@@ -91,12 +91,11 @@ std::vector<JobRecord> JobStore::list_jobs(const JobQuery& query) {
 }
 
 std::optional<TaskRecord> JobStore::get_task(const std::string& task) {
-  const std::vector<ReplyPtr> replies =
-      impl_->connection.pipeline({{"HGETALL", impl_->keys.task(task)}, {"ZSCORE", impl_->keys.leases(), task}});
-  const HashFields fields(Reply(replies[0].get()));
+  const HashFields fields = impl_->hashes({impl_->keys.task(task)}).front();
   if (fields.empty()) return std::nullopt;
   TaskRecord record = detail::task_record(fields);
-  if (const Reply expiry(replies[1].get()); !expiry.is_nil()) {
+  const ReplyPtr score = impl_->connection.command({"ZSCORE", impl_->keys.leases(), task});
+  if (const Reply expiry(score.get()); !expiry.is_nil()) {
     record.lease_expires = detail::server_time(std::stoll(expiry.text()));
   }
   return record;
@@ -145,9 +144,11 @@ std::vector<FencingToken> JobStore::leases() {
   for (const auto& [task, expiry] : expiries) {
     commands.push_back({"HMGET", impl_->keys.task(task), "owner", "attempt", "nonce"});
   }
-  const std::vector<ReplyPtr> replies = impl_->connection.pipeline(commands);
+  const std::vector<ReplyPtr> replies = impl_->connection.pipeline_raw(commands);
   std::vector<FencingToken> tokens;
   for (std::size_t i = 0; i < expiries.size(); ++i) {
+    if (Reply(replies[i].get()).is_error("WRONGTYPE")) continue;  // the reaper will find it
+    impl_->connection.check(*replies[i], "HMGET");
     const std::vector<std::string> values = Reply(replies[i].get()).strings();
     tokens.push_back({expiries[i].first, values[0], std::atoll(values[1].c_str()), values[2]});
   }

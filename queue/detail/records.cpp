@@ -32,6 +32,12 @@ HashFields::HashFields(const Reply& reply) {
   for (std::size_t i = 0; i + 1 < reply.size(); i += 2) fields_[reply[i].text()] = reply[i + 1].text();
 }
 
+HashFields HashFields::unreadable() {
+  HashFields fields;
+  fields.fields_["schema"] = "0";
+  return fields;
+}
+
 std::string HashFields::text(std::string_view name) const {
   const auto found = fields_.find(name);
   return found == fields_.end() ? std::string() : found->second;
@@ -124,9 +130,9 @@ JobRecord rejected_record(const std::string& id, const HashFields& fields) {
 }
 
 TaskRecord task_record(const HashFields& fields) {
+  check_schema(fields, "task record");
   TaskRecord task;
   task.spec = decode_task_spec(fields.text("spec"));
-  check_schema(fields, "task " + task.spec.id);
   task.state = task_state_from(fields.text("state"));
   task.attempt = fields.integer("attempt");
   task.owner = fields.text("owner");

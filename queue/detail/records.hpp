@@ -15,6 +15,7 @@ class HashFields {
  public:
   HashFields() = default;
   explicit HashFields(const Reply& reply);
+  static HashFields unreadable();  ///< stands for a key that is no hash: not empty, and of no known schema
   bool empty() const { return fields_.empty(); }
   std::string text(std::string_view name) const;      ///< "" when missing
   std::int64_t integer(std::string_view name) const;  ///< 0 when missing or empty; throws CodecError when no number

@@ -62,6 +62,10 @@ bool Reply::is_array() const {
   return reply_->type == REDIS_REPLY_ARRAY;
 }
 
+bool Reply::is_error(std::string_view code) const {
+  return reply_->type == REDIS_REPLY_ERROR && first_word(text_of(*reply_)) == code;
+}
+
 std::string Reply::text() const {
   if (reply_->type == REDIS_REPLY_NIL) return {};
   if (reply_->type == REDIS_REPLY_INTEGER) return std::to_string(reply_->integer);
@@ -247,14 +251,18 @@ ReplyPtr RedisConnection::command(const Arguments& arguments) {
   return reply;
 }
 
-std::vector<ReplyPtr> RedisConnection::pipeline(const std::vector<Arguments>& commands) {
-  std::vector<ReplyPtr> replies = with_reconnect([&] {
+std::vector<ReplyPtr> RedisConnection::pipeline_raw(const std::vector<Arguments>& commands) {
+  return with_reconnect([&] {
     std::vector<ReplyPtr> received;
     received.reserve(commands.size());
     for (const Arguments& arguments : commands) append(arguments);
     for (const Arguments& arguments : commands) received.push_back(receive(name_of(arguments)));
     return received;
   });
+}
+
+std::vector<ReplyPtr> RedisConnection::pipeline(const std::vector<Arguments>& commands) {
+  std::vector<ReplyPtr> replies = pipeline_raw(commands);
   for (std::size_t i = 0; i < replies.size(); ++i) check(*replies[i], name_of(commands[i]));
   return replies;
 }

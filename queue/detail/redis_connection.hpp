@@ -29,7 +29,8 @@ class Reply {
   explicit Reply(const redisReply* reply) : reply_(reply) {}
   bool is_nil() const;
   bool is_array() const;
-  std::string text() const;  ///< string or status
+  bool is_error(std::string_view code) const;  ///< an error reply whose first word is `code`
+  std::string text() const;                    ///< string or status
   std::int64_t integer() const;
   std::size_t size() const;
   Reply operator[](std::size_t index) const;
@@ -64,6 +65,9 @@ class RedisConnection {
 
   /// Sends all, then reads all. Throws on the first error reply.
   std::vector<ReplyPtr> pipeline(const std::vector<Arguments>& commands);
+
+  /// As pipeline, but error replies come back as they are.
+  std::vector<ReplyPtr> pipeline_raw(const std::vector<Arguments>& commands);
 
   /// As command for a call that itself blocks on the server up to `wait`; not repeated on a broken connection.
   ReplyPtr blocking_command(const Arguments& arguments, std::chrono::milliseconds wait);
