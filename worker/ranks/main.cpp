@@ -2,11 +2,10 @@
 #include <ATen/Parallel.h>
 #include <poll.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -97,15 +96,13 @@ int run(const worker::RanksOptions& options, parallel::ProcessGroup& group) {
 int main(int argc, char** argv) {
   // The launcher's death is this rank's, even by SIGKILL.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  spdlog::set_default_logger(spdlog::stderr_color_mt("ranks"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l %v");
   try {
     const auto options = worker::read_options(argc, argv);
     if (!options) return 0;
     parallel::MpiSession session(argc, argv);
     const auto group = parallel::MpiSession::world();
     const auto fail = [&group](int code, const std::exception& error) {
-      spdlog::error("rank={} {}", group->rank(), error.what());
+      std::fprintf(stderr, "reelfarm-ranks: rank %d: %s\n", group->rank(), error.what());
       return code;
     };
     try {
@@ -122,7 +119,7 @@ int main(int argc, char** argv) {
       return fail(1, error);
     }
   } catch (const std::exception& error) {
-    spdlog::error("{}", error.what());
+    std::fprintf(stderr, "reelfarm-ranks: %s\n", error.what());
     return kBadInput;
   }
 }

@@ -1,0 +1,92 @@
+#include "cli/render/options.hpp"
+
+#include <boost/program_options.hpp>
+#include <iostream>
+
+namespace reelfarm::render {
+namespace {
+
+namespace po = boost::program_options;
+
+/// An option that may be absent, as std::optional.
+template <typename Value>
+std::optional<Value> optional_value(const po::variables_map& values, const char* name) {
+  if (!values.contains(name)) return std::nullopt;
+  return values[name].as<Value>();
+}
+
+std::filesystem::path path_value(const po::variables_map& values, const char* name) {
+  return values.contains(name) ? std::filesystem::path(values[name].as<std::string>()) : std::filesystem::path();
+}
+
+}  // namespace
+
+std::optional<RenderCommand> read_options(int argc, char** argv) {
+  RenderCommand command;
+  std::string mesh;
+  po::options_description options(
+      "reelfarm render: one clip or one long video, without a queue.\n"
+      "Sizes, frames, steps and guidance come from the bundle unless given.\n\nOptions");
+  auto add = options.add_options();
+  add("help,h", "this text");
+  add("bundle", po::value<std::string>()->required(), "folder with the weights");
+  add("prompt", po::value(&command.prompt)->required(), "what to show");
+  add("image", po::value<std::string>(),
+      "the first frame: PNG, JPEG or WebP; without it the bundle makes one, if it can");
+  add("image-fit", po::value(&command.image_fit)->default_value("crop"), "crop, stretch or pad");
+  add("size", po::value<std::string>(),
+      "WIDTHxHEIGHT in pixels, even; rendered at the next multiple of 16 and cropped");
+  add("frames", po::value<std::int64_t>(), "frames of the video; more than a window are rendered as a chain");
+  add("window", po::value<std::int64_t>(), "frames of one model call, 4k+1");
+  add("overlap", po::value<std::int64_t>(), "frames that neighbouring windows share: 1, 5, 9, ...");
+  add("seed", po::value<std::uint64_t>(), "0 unless given");
+  add("steps", po::value<int>(), "denoise steps");
+  add("guidance", po::value<double>(), "embedded guidance; ignored by weights without it");
+  add("dtype", po::value(&command.dtype)->default_value("auto"), "auto, fp32 or bf16");
+  add("device", po::value(&command.device)->default_value("auto"), "auto, cpu or cuda");
+  add("mesh", po::value(&mesh), "ulysses x ring, as UxR");
+  add("threads", po::value(&command.threads)->default_value(0), "CPU threads; 0: all cores");
+  add("tiles", po::value(&command.tiles)->default_value("diffusers"), "tile plan of the VAE");
+  add("output", po::value<std::string>()->required(), "the video, FILE.mp4");
+  add("overwrite", po::bool_switch(&command.overwrite),
+      "replace an existing output instead of taking the next free _v2, _v3, ...");
+  add("initial-latents", po::value<std::string>(),
+      "safetensors with the noise as initial_latents [1,16,L,h,w] fp32 (one window)");
+  add("save-latents", po::value<std::string>(), "write latents [1,16,L,h,w] fp32 to this safetensors (one window)");
+  add("save-frames", po::value<std::string>(),
+      "write video [F,H,W,3] fp32 in [0,1], before rounding, to this safetensors (one window)");
+
+  po::variables_map values;
+  try {
+    po::store(po::parse_command_line(argc, argv, options), values);
+    if (values.contains("help")) {
+      std::cout << options;
+      return std::nullopt;
+    }
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw OptionError(error.what());
+  }
+  if (command.threads < 0) throw OptionError("--threads " + std::to_string(command.threads) + ": expected 0 or more");
+  if (!mesh.empty() && mesh != "1x1") {
+    throw OptionError("--mesh " + mesh + ": splitting one window over several ranks is not in this version; 1x1 is");
+  }
+  command.bundle = path_value(values, "bundle");
+  command.image = path_value(values, "image");
+  command.output = path_value(values, "output");
+  command.initial_latents = path_value(values, "initial-latents");
+  command.save_latents = path_value(values, "save-latents");
+  command.save_frames = path_value(values, "save-frames");
+  if (values.contains("size")) command.size = windows::parse_size(values["size"].as<std::string>());
+  command.frames = optional_value<std::int64_t>(values, "frames");
+  command.window_frames = optional_value<std::int64_t>(values, "window");
+  command.overlap_frames = optional_value<std::int64_t>(values, "overlap");
+  command.seed = optional_value<std::uint64_t>(values, "seed");
+  command.steps = optional_value<int>(values, "steps");
+  command.guidance = optional_value<double>(values, "guidance");
+  if (command.steps && *command.steps < 1)
+    throw OptionError("--steps " + std::to_string(*command.steps) + ": expected at least 1");
+  return command;
+}
+
+}  // namespace reelfarm::render
