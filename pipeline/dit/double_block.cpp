@@ -1,5 +1,6 @@
 #include "pipeline/dit/double_block.hpp"
 
+#include "pipeline/nn/gelu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 
 namespace reelfarm::dit {
@@ -77,7 +78,7 @@ void DoubleBlock::finish(at::Tensor& x, const at::Tensor& attended, const Part& 
   add_gated_(rows, out, part.attention, part.first_frame_tokens);
   at::Tensor hidden = workspace.mlp(part.count);
   part.stream.mlp_in.into(hidden, modulated_norm(rows, part.mlp, part.first_frame_tokens));
-  at::gelu_(hidden, "tanh");
+  nn::gelu_tanh_(hidden);
   add_gated_(rows, part.stream.mlp_out(hidden), part.mlp, part.first_frame_tokens);
 }
 

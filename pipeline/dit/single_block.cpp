@@ -1,5 +1,6 @@
 #include "pipeline/dit/single_block.hpp"
 
+#include "pipeline/nn/gelu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 
 namespace reelfarm::dit {
@@ -37,7 +38,7 @@ void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
   norm_rotate(workspace.k, norm_k_, layout, workspace.num_heads);
   at::Tensor mlp = workspace.hidden.narrow(1, width, workspace.mlp_width);
   mlp_in_.into(mlp, normed);
-  at::gelu_(mlp, "tanh");
+  nn::gelu_tanh_(mlp);
   const at::Tensor attended = attention(workspace.heads(workspace.q), workspace.heads(workspace.k),
                                         workspace.heads(workspace.v), layout.shard.count);
   workspace.hidden.narrow(1, 0, width).copy_(attended.reshape({tokens, width}));

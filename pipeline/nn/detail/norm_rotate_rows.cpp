@@ -1,33 +1,16 @@
 #include "pipeline/nn/detail/norm_rotate_rows.hpp"
 
-#include <bit>
 #include <cmath>
 
-// The loops below are plain C++ that GCC vectorises; target_clones lets one binary use AVX2 or AVX-512 where they are.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define REELFARM_CPU_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define REELFARM_CPU_CLONES
-#endif
+#include "pipeline/nn/detail/vector_math.hpp"
 
 namespace reelfarm::nn::detail {
 namespace {
 
 constexpr std::int64_t kLanes = 16;
 
-[[gnu::always_inline]] inline float widen(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-/// Round to nearest even. A NaN stays one: those of bf16 inputs and of the processor have a zero low half.
-[[gnu::always_inline]] inline std::uint16_t narrow(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
-}
-
 /// Sixteen partial sums, so that the sum vectorises and its order is the same on every processor.
-[[gnu::always_inline]] inline float sum_of_squares(const float* x, std::int64_t n) {
+REELFARM_INLINE float sum_of_squares(const float* x, std::int64_t n) {
   float partial[kLanes] = {};
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -39,9 +22,8 @@ constexpr std::int64_t kLanes = 16;
   return sum;
 }
 
-[[gnu::always_inline]] inline void norm_rotate_head(float* __restrict x, std::int64_t n, const float* __restrict weight,
-                                                    float eps, const float* __restrict cos,
-                                                    const float* __restrict sin) {
+REELFARM_INLINE void norm_rotate_head(float* __restrict x, std::int64_t n, const float* __restrict weight, float eps,
+                                      const float* __restrict cos, const float* __restrict sin) {
   const float scale = 1.0F / std::sqrt(sum_of_squares(x, n) / static_cast<float>(n) + eps);
   for (std::int64_t i = 0; i < n; ++i) x[i] *= scale * weight[i];
   if (cos == nullptr) return;
@@ -71,7 +53,7 @@ void norm_rotate_row(Bf16Bits row, std::int64_t heads, std::int64_t head_dim, co
     std::uint16_t* bits = row.bits + head * head_dim;
     for (std::int64_t i = 0; i < head_dim; ++i) wide[i] = widen(bits[i]);
     norm_rotate_head(wide, head_dim, weight, eps, cos, sin);
-    for (std::int64_t i = 0; i < head_dim; ++i) bits[i] = narrow(wide[i]);
+    for (std::int64_t i = 0; i < head_dim; ++i) store(wide[i], bits + i);
   }
 }
 

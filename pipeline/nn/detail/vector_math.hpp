@@ -1,0 +1,59 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+// Scalar code that the compiler vectorises when it is inlined into a loop of a function with REELFARM_CPU_CLONES: one
+// machine-code version per processor generation, chosen at load, so that one binary uses AVX2 or AVX-512 where they
+// are.
+#define REELFARM_INLINE inline __attribute__((always_inline))
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define REELFARM_CPU_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define REELFARM_CPU_CLONES
+#endif
+
+namespace reelfarm::nn::detail {
+
+REELFARM_INLINE float widen(float value) {
+  return value;
+}
+
+/// A bfloat16 by its bits.
+REELFARM_INLINE float widen(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+REELFARM_INLINE void store(float value, float* out) {
+  *out = value;
+}
+
+/// Rounds to nearest even. A NaN stays one: those of bf16 inputs and of the processor have a zero low half.
+REELFARM_INLINE void store(float value, std::uint16_t* out) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  *out = static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// e^x to 2 units in the last place on [-87, 88], clamped outside: a power of two times a polynomial on
+/// [-ln 2 / 2, ln 2 / 2], whose coefficients are those of Cephes' expf (S. Moshier). A NaN gives a finite value.
+REELFARM_INLINE float exponential(float x) {
+  x = x > -87.0F ? x : -87.0F;
+  x = x < 88.0F ? x : 88.0F;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
+  const float shifted = x * 1.44269504F + kRound;
+  const float n = shifted - kRound;
+  const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
+  float p = 1.9875691500e-4F;
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
+  const std::int32_t power = (std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kRound) + 127) << 23;
+  return p * std::bit_cast<float>(power);
+}
+
+}  // namespace reelfarm::nn::detail
