@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace reelfarm::nn {
+
+class ParameterReader;
+
+/// Group norm over (N, C, ...) with learnt "weight" and "bias" (C), which are kept in fp32 whatever the compute type.
+/// Source: arXiv 1803.08494.
+class GroupNorm {
+ public:
+  /// Throws std::invalid_argument when `groups` does not divide `channels`.
+  GroupNorm(const ParameterReader& reader, std::int64_t groups, std::int64_t channels, double eps);
+
+  /// x: (N, C, ...) -> same shape, type and memory order.
+  at::Tensor operator()(const at::Tensor& x) const;
+
+  /// out = silu(norm(x)), x and out: (N, C, T, H, W). `out` may be a view into a larger buffer, such as the inside of a
+  /// padded one. On the CPU in fp32 and bf16, with channels last in both, two passes over memory and the same bits for
+  /// any number of threads.
+  void silu_into(const at::Tensor& x, const at::Tensor& out) const;
+
+ private:
+  at::Tensor weight_;
+  at::Tensor bias_;
+  std::int64_t groups_;
+  double eps_;
+};
+
+}  // namespace reelfarm::nn

@@ -1,0 +1,140 @@
+#include "pipeline/vae/causal_vae.hpp"
+
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/vae/frames.hpp"
+#include "pipeline/vae/tile_blending.hpp"
+
+namespace reelfarm::vae {
+namespace {
+
+constexpr std::int64_t kTimeDim = 2;
+
+nn::Conv3d read_mode_conv(const nn::ParameterReader& reader, std::int64_t latent_channels) {
+  const std::int64_t moments = 2 * latent_channels;
+  const at::Tensor weight = reader.tensor("weight", {moments, moments, 1, 1, 1});
+  const at::Tensor bias = reader.tensor("bias", {moments});
+  return {weight.narrow(0, 0, latent_channels), bias.narrow(0, 0, latent_channels)};
+}
+
+void require_shape(const at::Tensor& x, std::int64_t channels, const char* what) {
+  if (x.dim() == 5 && x.size(0) == 1 && x.size(1) == channels && x.is_floating_point()) return;
+  std::ostringstream message;
+  message << "vae: " << what << " have shape " << x.sizes() << " and type " << x.scalar_type() << ", expected (1, "
+          << channels << ", frames, height, width) of a floating type";
+  throw VaeError(message.str());
+}
+
+at::Tensor cut(const at::Tensor& x, const AxisTile& frames, const AxisTile& row, const AxisTile& column) {
+  return x.slice(2, frames.input_begin, frames.input_end)
+      .slice(3, row.input_begin, row.input_end)
+      .slice(4, column.input_begin, column.input_end);
+}
+
+// One tile after another through the same network: counts its blocks.
+std::function<void()> block_counter(const OnProgress& on_progress, std::size_t total) {
+  if (!on_progress) return {};
+  return [on_progress, total, done = std::size_t{0}]() mutable { on_progress(++done, total); };
+}
+
+}  // namespace
+
+CausalVae::CausalVae(VaeConfig config, const nn::ParameterReader& reader)
+    : config_(std::move(config)),
+      placement_(reader.placement()),
+      encoder_(reader.scope("encoder"), config_),
+      decoder_(reader.scope("decoder"), config_),
+      mode_conv_(read_mode_conv(reader.scope("quant_conv"), config_.latent_channels)),
+      post_quant_conv_(
+          reader.scope("post_quant_conv"),
+          {.in_channels = config_.latent_channels, .out_channels = config_.latent_channels, .kernel = {1, 1, 1}}) {}
+
+std::unique_ptr<CausalVae> CausalVae::open(const std::filesystem::path& folder, const nn::Placement& placement) {
+  VaeConfig config = VaeConfig::load(folder);
+  const nn::ParameterReader reader(weights::TensorSource::open(folder), placement);
+  auto vae = std::make_unique<CausalVae>(std::move(config), reader);
+  reader.expect_all_read();
+  return vae;
+}
+
+at::Tensor CausalVae::encode(const at::Tensor& video, std::string_view plan_name, const OnProgress& on_progress) const {
+  require_shape(video, 3, "frames to encode");
+  const TilePlan plan = encode_plan(config_, plan_name, video.size(2), video.size(3), video.size(4));
+  const std::function<void()> on_block = block_counter(on_progress, plan.tiles() * encoder_.steps());
+  const at::Tensor input = video.to(placement_.device);
+  std::vector<at::Tensor> parts;
+  at::Tensor before;
+  for (std::size_t i = 0; i < plan.frames.size(); ++i) {
+    const AxisTile& tile = plan.frames[i];
+    at::Tensor y = join_rows_and_columns(plan, [&](const AxisTile& row, const AxisTile& column) {
+      const at::Tensor pixels = cut(input, tile, row, column).to(placement_.dtype);
+      return mode_conv_(encoder_(pixels, on_block)).to(at::kFloat);
+    });
+    y = y.slice(kTimeDim, tile.drop);
+    if (before.defined()) blend_leading(y, before, kTimeDim);
+    if (i + 1 < plan.frames.size()) before = trailing_copy(y, kTimeDim, plan.frames[i + 1].blend);
+    parts.push_back(y.narrow(kTimeDim, 0, tile.keep));
+  }
+  return at::cat(parts, kTimeDim).mul_(config_.scaling_factor).contiguous();
+}
+
+void CausalVae::decode_tiles(const at::Tensor& latents, const DecodeOptions& options, const Emit& emit) const {
+  require_shape(latents, config_.latent_channels, "latents");
+  const TilePlan plan = decode_plan(config_, options.plan, latents.size(2), latents.size(3), latents.size(4));
+  const std::function<void()> on_block = block_counter(options.on_progress, plan.tiles() * decoder_.steps());
+  const at::Tensor input = latents.to(placement_.device, at::kFloat).div(config_.scaling_factor);
+  const std::size_t count = plan.frames.size();
+  // Borders that wait for a neighbour: `heads` are mixed once the tile before is there, `ends` with the tile after.
+  std::vector<at::Tensor> heads(count);
+  std::vector<at::Tensor> ends(count);
+  for (const std::size_t i : tile_order(plan, options.order, options.tail_frames)) {
+    const AxisTile& tile = plan.frames[i];
+    at::Tensor y = join_rows_and_columns(plan, [&](const AxisTile& row, const AxisTile& column) {
+      const at::Tensor z = cut(input, tile, row, column).to(placement_.dtype);
+      return decoder_(post_quant_conv_(z), on_block).to(at::kFloat);
+    });
+    y = y.slice(kTimeDim, tile.drop);
+    std::int64_t ready = 0;
+    if (tile.blend > 0 && ends[i - 1].defined()) {
+      blend_leading(y, std::exchange(ends[i - 1], {}), kTimeDim);
+    } else if (tile.blend > 0) {
+      heads[i] = y.narrow(kTimeDim, 0, tile.blend).clone();
+      ready = tile.blend;
+    }
+    if (tile.keep > ready) emit(tile.output_begin + ready, y.narrow(kTimeDim, ready, tile.keep - ready));
+    if (i + 1 == count || plan.frames[i + 1].blend == 0) continue;
+    const AxisTile& next = plan.frames[i + 1];
+    at::Tensor end = trailing_copy(y, kTimeDim, next.blend);
+    if (heads[i + 1].defined()) {
+      const at::Tensor head = std::exchange(heads[i + 1], {});
+      blend_leading(head, end, kTimeDim);
+      emit(next.output_begin, head);
+    } else {
+      ends[i] = std::move(end);
+    }
+  }
+}
+
+void CausalVae::decode(const at::Tensor& latents, const DecodeOptions& options,
+                       const std::function<void(FrameChunk)>& on_frames) const {
+  decode_tiles(latents, options, [&](std::int64_t first_frame, const at::Tensor& sample) {
+    at::Tensor rgb = unit_frames(sample);
+    FrameChunk chunk{.first_frame = first_frame, .rgb8 = quantise_frames(rgb), .rgb = {}};
+    if (options.with_float) chunk.rgb = std::move(rgb);
+    on_frames(std::move(chunk));
+  });
+}
+
+at::Tensor CausalVae::decode_sample(const at::Tensor& latents, std::string_view plan) const {
+  std::vector<at::Tensor> parts;
+  DecodeOptions options;
+  options.plan = plan;
+  // Copied: a part is a view of its tile, whose other frames can go.
+  decode_tiles(latents, options, [&](std::int64_t, const at::Tensor& sample) { parts.push_back(sample.clone()); });
+  return parts.size() == 1 ? parts.front() : at::cat(parts, kTimeDim);
+}
+
+}  // namespace reelfarm::vae
