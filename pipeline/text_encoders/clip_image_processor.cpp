@@ -71,17 +71,15 @@ at::Tensor ClipImageProcessor::operator()(const video::Image& image) const {
                       std::to_string(kLongestRatio) +
                       " times the other, and the vision tower would see only a sliver of it; crop it first");
   }
-  std::vector<std::uint8_t> pixels = image.rgb;
-  std::optional<Size> target = resize_;
+  Size target{height, width};
+  if (resize_) target = *resize_;
   if (shortest_edge_) {
     const std::int64_t edge = *shortest_edge_;
     target = height <= width ? Size{edge, edge * width / height} : Size{edge * height / width, edge};
   }
-  if (target) {
-    pixels = detail::pillow_resize(pixels, height, width, target->height, target->width);
-    height = target->height;
-    width = target->width;
-  }
+  std::vector<std::uint8_t> pixels = detail::pillow_resize(image.rgb, height, width, target.height, target.width);
+  height = target.height;
+  width = target.width;
   at::Tensor x = at::from_blob(pixels.data(), {height, width, 3}, at::kByte).permute({2, 0, 1}).unsqueeze(0);
   if (crop_) {
     // Where the picture is too small it is set on black, the odd row or column before it.

@@ -210,6 +210,17 @@ def image_prompt(tokenizer):
     return dict(template=IMAGE_TO_VIDEO, crop_start=103, image_emb_start=5, image_emb_end=30, image_emb_len=25)
 
 
+def write_text_to_image(writer, pipeline, bundle):
+    """Text-to-image beside image-to-video: the prompt goes through the language model of the LLaVA."""
+    parts = {name: part for name, part in pipeline.components.items() if name != "image_processor"}
+    shutil.copytree(writer.output / "t2v/transformer", writer.output / bundle / "transformer_t2i")
+    with torch.no_grad():
+        states, pooled, mask = HunyuanVideoPipeline(**parts).encode_prompt(
+            PROMPTS[0], prompt_template={"template": IMAGE, "crop_start": 36}
+        )
+    writer.add(bundle, "t2i", PROMPTS[0], valid_rows(states, mask), pooled)
+
+
 def write_image_to_video(writer, tokenizer, tokenizer_2, photo, condition, interleave):
     pipeline = HunyuanVideoImageToVideoPipeline(
         text_encoder=llava_model(tokenizer, 32), tokenizer=tokenizer, text_encoder_2=clip_text_model(tokenizer_2),
@@ -223,6 +234,8 @@ def write_image_to_video(writer, tokenizer, tokenizer_2, photo, condition, inter
                 photo, prompt, prompt_template=template, image_embed_interleave=interleave
             )
         writer.add(condition, "i2v", prompt, valid_rows(states, mask), pooled)
+    if condition == "latent_concat":
+        write_text_to_image(writer, pipeline, condition)
     pipeline.text_encoder.to(torch.bfloat16)
     pipeline.text_encoder_2.to(torch.bfloat16)
     with torch.no_grad(), horizontal_pass_first():

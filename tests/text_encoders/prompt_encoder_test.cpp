@@ -104,7 +104,7 @@ TEST(PromptEncoder, RefusesTheImageTokenInAPrompt) {
 
 TEST(PromptEncoder, RefusesABranchThatTheBundleDoesNotHave) {
   EXPECT_THROW(PromptEncoder(bundle("latent_concat"), {}).count_tokens("cat", Branch::t2v), weights::WeightError);
-  EXPECT_THROW(PromptEncoder(bundle("latent_concat"), {}).count_tokens("cat", Branch::t2i), weights::WeightError);
+  EXPECT_THROW(PromptEncoder(bundle("token_replace"), {}).count_tokens("cat", Branch::t2i), weights::WeightError);
 }
 
 TEST(PromptEncoder, NeedsTheImageWhereItSeesOne) {

@@ -75,21 +75,19 @@ void filter(const std::uint8_t* source, std::uint8_t* target, const std::vector<
 
 std::vector<std::uint8_t> pillow_resize(std::span<const std::uint8_t> pixels, std::int64_t height, std::int64_t width,
                                         std::int64_t new_height, std::int64_t new_width) {
-  std::vector<std::uint8_t> current(pixels.begin(), pixels.end());
+  if (new_width == width && new_height == height) return {pixels.begin(), pixels.end()};
+  const std::int64_t row = new_width * kChannels;
+  std::vector<std::uint8_t> wide;
   if (new_width != width) {
-    std::vector<std::uint8_t> next(static_cast<std::size_t>(height * new_width * kChannels));
-    filter(current.data(), next.data(), windows(width, new_width), height, width * kChannels, new_width * kChannels,
-           kChannels);
-    current = std::move(next);
+    wide.resize(static_cast<std::size_t>(height * row));
+    filter(pixels.data(), wide.data(), windows(width, new_width), height, width * kChannels, row, kChannels);
+    if (new_height == height) return wide;
+    pixels = wide;
   }
-  if (new_height != height) {
-    // Runs go down the columns: one run per pixel of a row, pixels a row apart.
-    const std::int64_t row = new_width * kChannels;
-    std::vector<std::uint8_t> next(static_cast<std::size_t>(new_height * row));
-    filter(current.data(), next.data(), windows(height, new_height), new_width, kChannels, kChannels, row);
-    current = std::move(next);
-  }
-  return current;
+  // Runs go down the columns: one run per pixel of a row, pixels a row apart.
+  std::vector<std::uint8_t> resized(static_cast<std::size_t>(new_height * row));
+  filter(pixels.data(), resized.data(), windows(height, new_height), new_width, kChannels, kChannels, row);
+  return resized;
 }
 
 }  // namespace reelfarm::text_encoders::detail
