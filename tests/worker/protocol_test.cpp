@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "worker/protocol/line_channel.hpp"
 #include "worker/protocol/messages.hpp"
@@ -62,8 +63,9 @@ TEST(Messages, TextThatIsNotUtf8StillArrives) {
 }
 
 TEST(Messages, WhatIsNotAMessageIsRefusedWithItsText) {
-  for (const std::string line : {"", "nonsense", "{}", "[1]", R"({"type":"dance"})", R"({"type":"stop","task":"t"})",
-                                 R"({"type":"stop","task":5,"drain":true})"}) {
+  for (const std::string& line :
+       std::vector<std::string>{"", "nonsense", "{}", "[1]", R"({"type":"dance"})", R"({"type":"stop","task":"t"})",
+                                R"({"type":"stop","task":5,"drain":true})"}) {
     EXPECT_THROW(decode(line), ProtocolError) << line;
   }
 }

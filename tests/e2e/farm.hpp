@@ -1,0 +1,52 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace reelfarm::e2e {
+
+struct Result {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+/// Runs a shell command to its end. The first word may be a program of this build.
+Result shell(const std::string& command);
+
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = std::chrono::seconds(120));
+
+/// A detached farm on a folder of its own; taken down at destruction.
+class Farm {
+ public:
+  /// `reelfarm up --detach` with these further options; fails the test when it does not come up.
+  explicit Farm(const std::filesystem::path& bundle, const std::string& options = "");
+  ~Farm();
+  Farm(const Farm&) = delete;
+  Farm& operator=(const Farm&) = delete;
+
+  const std::filesystem::path& data() const { return data_; }
+
+  /// `reelfarm WORDS --data DATA`.
+  Result run(const std::string& words) const;
+  /// The same with --json, parsed. Fails the test on another exit code than 0.
+  nlohmann::json json(const std::string& words) const;
+  nlohmann::json status(const std::string& job) const;
+
+  /// Pids of this farm's processes whose command line contains `text`.
+  std::vector<pid_t> processes(const std::string& text) const;
+
+ private:
+  std::filesystem::path data_;
+};
+
+/// What ffprobe says about a file's video stream; nb_read_frames by counting.
+nlohmann::json probe(const std::filesystem::path& file);
+
+}  // namespace reelfarm::e2e

@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/farm.hpp"
+
+namespace reelfarm::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kReference = fs::path(REELFARM_REFERENCE_DIR) / "pipeline";
+const fs::path kBundle = kReference / "latent_concat";
+const std::string kPhoto = (kReference / "photo.png").string();
+
+std::string content(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+/// A video of four windows (17 frames each, one shared) from a real photograph.
+std::string long_job(int seed) {
+  return "enqueue --prompt 'A cat walks on the grass' --image " + kPhoto + " --frames 60 --seed " +
+         std::to_string(seed);
+}
+
+TEST(Farm, APhotographBecomesAVideoOfSeveralWindowsThatPlayersOpen) {
+  Farm farm(kBundle);
+  const nlohmann::json job = farm.json(long_job(7) + " --wait");
+  EXPECT_EQ(job["state"], "done");
+  EXPECT_EQ(job["seed"], 7);
+  EXPECT_EQ(job["windows"], 4);
+  EXPECT_EQ(job["frames"], 60);
+  const nlohmann::json stream = probe(job["output"].get<std::string>());
+  EXPECT_EQ(stream["width"], 96);
+  EXPECT_EQ(stream["height"], 64);
+  EXPECT_EQ(stream["nb_read_frames"], "60");
+  EXPECT_EQ(stream["codec_name"], "h264");
+  EXPECT_EQ(stream["color_space"], "bt709");
+  EXPECT_EQ(stream["color_transfer"], "bt709");
+  EXPECT_EQ(stream["color_primaries"], "bt709");
+  EXPECT_EQ(stream["color_range"], "tv");
+
+  const nlohmann::json status = farm.status(job["job"]);
+  ASSERT_EQ(status["windows"].size(), 4u);
+  for (const nlohmann::json& window : status["windows"]) {
+    EXPECT_EQ(window["state"], "done");
+    EXPECT_EQ(window["attempt"], 1);
+  }
+}
+
+TEST(Farm, TheSameJobGivesTheSameBytesWhateverIsKilled) {
+  Farm farm(kBundle);
+  const nlohmann::json calm = farm.json(long_job(11) + " --wait");
+  const std::string expected = content(calm["output"].get<std::string>());
+  ASSERT_FALSE(expected.empty());
+
+  for (const std::string& victim :
+       std::vector<std::string>{"reelfarm-ranks", "reelfarm-worker", "reelfarm-coordinator", "reelfarm-stitcher"}) {
+    const nlohmann::json queued = farm.json(long_job(11));
+    const std::string job = queued["job"];
+    ASSERT_TRUE(eventually([&] {
+      const nlohmann::json status = farm.status(job);
+      return status["windows"].size() == 4 && status["windows"][1]["state"] == "leased";
+    })) << victim;
+    const auto pids = farm.processes(victim);
+    ASSERT_FALSE(pids.empty()) << victim;
+    for (const pid_t pid : pids) ::kill(pid, SIGKILL);
+    ASSERT_TRUE(eventually([&] { return farm.status(job)["state"] == "done"; }))
+        << victim << ": " << farm.status(job).dump();
+    const fs::path output = farm.status(job)["output"].get<std::string>();
+    EXPECT_EQ(content(output) == expected, true) << "the bytes differ after killing " << victim;
+  }
+}
+
+TEST(Farm, TextAloneMakesItsFirstFrame) {
+  Farm farm(kBundle);
+  const nlohmann::json job =
+      farm.json("enqueue --prompt 'The waves break on the rocks' --frames 17 --size 80x46 --wait");
+  const nlohmann::json stream = probe(job["output"].get<std::string>());
+  EXPECT_EQ(stream["width"], 80);
+  EXPECT_EQ(stream["height"], 46);
+  EXPECT_EQ(stream["nb_read_frames"], "17");
+}
+
+TEST(Farm, WhatTheBundleCannotDoIsRefusedBeforeAnythingIsQueued) {
+  Farm farm(kReference / "t2v");
+  for (const auto& [words, hint] :
+       std::vector<std::pair<std::string, std::string>>{{"--frames 60", "one window"},
+                                                        {"--frames 0", "frames"},
+                                                        {"--image " + kPhoto, "image"},
+                                                        {"--size 97x64", "even"},
+                                                        {"--overlap 3 --frames 17", "overlap"},
+                                                        {"--bundle t2w", "t2v"}}) {
+    const Result refused = farm.run("enqueue --prompt 'a cat' " + words + " --json");
+    EXPECT_EQ(refused.exit_code, 2) << words << refused.out << refused.err;
+    EXPECT_NE((refused.out + refused.err).find(hint), std::string::npos) << words << ": " << refused.out << refused.err;
+  }
+  const Result listing = farm.run("status");
+  EXPECT_EQ(listing.exit_code, 0);
+  EXPECT_EQ(listing.out.find("queued"), std::string::npos) << listing.out;
+}
+
+TEST(Farm, ACancelledJobLeavesAPartialFileThatPlays) {
+  Farm farm(kBundle);
+  const std::string job = farm.json("enqueue --prompt 'a cat' --image " + kPhoto + " --frames 160")["job"];
+  ASSERT_TRUE(eventually([&] {
+    const nlohmann::json status = farm.status(job);
+    return status["windows"].size() > 3 && status["windows"][1]["state"] == "done";
+  }));
+  EXPECT_EQ(farm.run("cancel " + job).exit_code, 0);
+  ASSERT_TRUE(eventually([&] {
+    const nlohmann::json status = farm.status(job);
+    return status["state"] == "cancelled" && status["output"].is_string() &&
+           !status["output"].get<std::string>().empty();
+  })) << farm.status(job).dump();
+  const std::string output = farm.status(job)["output"];
+  EXPECT_NE(output.find("partial"), std::string::npos);
+  EXPECT_GE(std::stoi(probe(output)["nb_read_frames"].get<std::string>()), 33);
+}
+
+}  // namespace
+}  // namespace reelfarm::e2e

@@ -1,0 +1,43 @@
+#include "pipeline/nn/placement.hpp"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "pipeline/nn/cuda_backend.hpp"
+
+namespace reelfarm::nn {
+namespace {
+
+TEST(Placement, CpuIsAlwaysThere) {
+  EXPECT_TRUE(resolve_device("cpu").is_cpu());
+  EXPECT_EQ(resolve_dtype("auto", c10::kCPU), c10::kFloat);
+  EXPECT_EQ(resolve_dtype("bf16", c10::kCPU), c10::kBFloat16);
+  EXPECT_EQ(resolve_dtype("auto", c10::Device(c10::kCUDA, 0)), c10::kBFloat16);
+}
+
+TEST(Placement, AutoTakesAGpuExactlyWhereADriverShowsOne) {
+  EXPECT_EQ(resolve_device("auto").is_cuda(), cuda_device_present());
+}
+
+TEST(Placement, CudaWithoutADeviceSaysSo) {
+  if (cuda_device_present()) {
+    EXPECT_TRUE(resolve_device("cuda").is_cuda());
+    return;
+  }
+  try {
+    resolve_device("cuda:1");
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("--device cpu"), std::string::npos);
+  }
+}
+
+TEST(Placement, OtherWordsAreRefused) {
+  EXPECT_THROW(resolve_device("gpu"), std::invalid_argument);
+  EXPECT_THROW(resolve_dtype("fp64", c10::kCPU), std::invalid_argument);
+  EXPECT_THROW(resolve_dtype("int8", c10::kCPU), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace reelfarm::nn
