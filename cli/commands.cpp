@@ -1,0 +1,176 @@
+#include <algorithm>
+
+#include "cli/command.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using Rows = std::vector<OptionRow>;
+
+const Rows kFarm = {
+    {"redis", "URL", "from DATA/farm.json",
+     "the farm's queue: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], unix:///PATH"},
+    {"data", "DIR", "~/.local/share/reelfarm", "the farm's data folder"},
+    {"farm", "NAME", "reelfarm", "name of the farm, where several share one Redis"},
+    {"allow-volatile", "", "off", "accept a Redis that keeps nothing on disk"},
+    {"config", "FILE", "none", "settings file read before ./reelfarm.ini, ~/.config/reelfarm.ini, /etc/reelfarm.ini"},
+    {"help", "", "", "the options of this command"},
+};
+const OptionRow kJson = {"json", "", "off", "one JSON object (or one a line) on stdout and nothing else"};
+
+const Rows kJob = {
+    {"prompt", "TEXT", "required", "what the video shows"},
+    {"image", "FILE", "none", "first frame: PNG, JPEG or WebP; copied into the farm at once"},
+    {"image-fit", "HOW", "crop", "how the image is brought to the video's shape: crop, stretch or pad"},
+    {"seconds", "S", "of the bundle", "length of the video; or --frames"},
+    {"frames", "N", "of the bundle", "length of the video in frames, exactly"},
+    {"size", "WxH", "of the bundle", "any even size; rendered at the next multiple of 16 and cropped about the centre"},
+    {"seed", "N", "drawn", "decides the picture; printed and kept"},
+    {"variants", "N", "1", "that many jobs with seeds counting up from the first"},
+    {"steps", "N", "of the bundle", "denoise steps"},
+    {"shift", "X", "of the bundle", "shift of the flow-match schedule"},
+    {"guidance", "G", "of the bundle", "embedded guidance; ignored by a bundle without it"},
+    {"window", "FRAMES", "of the bundle", "frames of one model call: 5, 9, 13, ..."},
+    {"overlap", "FRAMES", "of the bundle", "frames that neighbouring windows share: 1, 5, 9, 13, ..."},
+    {"bundle", "NAME", "the farm's only one", "weights to use, by name (see groups)"},
+    {"dtype", "D", "auto", "auto, fp32, bf16, fp16, fp8 or int8; auto is what the group runs"},
+    {"name", "N", "the job id", "name for lists and file names"},
+    {"project", "P", "none", "project for lists and file names"},
+    {"tag", "T", "none", "free mark; may be given again", true},
+    {"priority", "-100..100", "0", "higher goes first"},
+    {"after", "JOB", "none", "start only when that job is done"},
+    {"request-id", "ID", "made", "a second submit with the same id returns the first job"},
+    {"output", "PATH", "none",
+     "where a copy of the video goes; may hold {project} {name} {seed} {take} {job} {bundle} {variant}; a file that is "
+     "there stays and the copy is called _v2"},
+    {"overwrite", "", "off", "replace the file that --output names"},
+    {"keep", "WHAT", "reroll", "what stays afterwards: final (the video), reroll (windows, for 7 days) or all"},
+};
+
+Rows with(Rows first, const Rows& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+Command on_jobs(const std::string& name, const std::string& summary, int (*run)(const Arguments&)) {
+  return {name, "JOB...", summary, 1, 1000, with({kJson}, kFarm), run, "", ""};
+}
+
+Command later(const std::string& name, const std::string& operands, const std::string& summary) {
+  return {name, operands, summary, 0, 1000, {}, nullptr, name + " is not in this version", ""};
+}
+
+std::vector<Command> all_commands() {
+  return {
+      {"up", "", "run a farm on this machine: Redis, coordinator, stitcher and worker groups", 0, 0,
+       with(
+           {{"groups", "N", "1", "worker groups"},
+            {"ranks", "N", "1", "MPI ranks of each group"},
+            {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
+            {"device", "D", "auto", "auto, cpu or cuda"},
+            {"dtype", "D", "auto", "auto, fp32, bf16, ...; auto is what suits device and bundle"},
+            {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
+            {"threads", "N", "cores / all ranks", "CPU threads of each rank"},
+            {"max-memory", "SIZE", "none", "not in this version"},
+            {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
+            {"listen", "HOST:PORT", "none", "status page: not in this version"},
+            {"detach", "", "off", "go to the background once a group is ready; reelfarm down stops it"}},
+           kFarm),
+       run_up, "", ""},
+      {"down", "", "stop the farm that up --detach left running; returns when every process of it is gone", 0, 0,
+       with({{"timeout", "S", "600", "how long running windows may take to finish their step, then they are killed"},
+             {"now", "", "off", "kill at once; what ran is rendered again after the next up"}},
+            kFarm),
+       run_down, "", ""},
+      {"enqueue", "", "submit one job, or many from a file, and say what it takes", 0, 0,
+       with(with(kJob, {{"file", "JOBS.jsonl", "none",
+                         "many jobs: one JSON object a line, same keys as the options; all are checked before any is "
+                         "accepted; options given beside it fill what a line leaves out"},
+                        {"dry-run", "", "off", "check and say what it would take, queue nothing"},
+                        {"wait", "", "off", "follow until the end; Ctrl-C detaches and the job goes on"},
+                        {"accept-timeout", "S", "10", "how long to wait for a coordinator's word"},
+                        kJson,
+                        {"storyboard", "FILE", "none", "not in this version"},
+                        {"lora", "FILE", "none", "not in this version"},
+                        {"hold-after", "N", "none", "not in this version"},
+                        {"mode", "M", "chain", "only chain is in this version"}}),
+            kFarm),
+       run_enqueue, "", ""},
+      {"status", "[JOB...]", "what jobs are doing", 0, 1000,
+       with({{"project", "P", "all", "only jobs of that project"},
+             {"state", "S", "all",
+              "only jobs in that state: submitted, queued, running, paused, held, done, failed, cancelled"},
+             {"limit", "N", "50", "newest that many; 0: all"},
+             kJson},
+            kFarm),
+       run_status, "", ""},
+      {"watch", "[JOB...]", "bars per window, time left and speed, until the jobs end", 0, 1000,
+       with({{"interval", "S", "0.5", "time between two looks"}}, kFarm), run_watch, "", ""},
+      {"show", "JOB", "the whole specification of a job: what was asked, what was decided, its tasks", 1, 1,
+       with({kJson}, kFarm), run_show, "", ""},
+      {"logs", "JOB", "what happened to a job, one line a change", 1, 1,
+       with({{"window", "J", "all", "only that window"},
+             {"follow", "", "off", "stay and print what comes, until the job ends"}},
+            kFarm),
+       run_logs, "", ""},
+      on_jobs("cancel", "stop jobs; the windows that are done become a playable file marked partial", run_cancel),
+      on_jobs("pause", "start no new window of these jobs; what runs finishes its step", run_pause),
+      on_jobs("resume", "go on with paused or held jobs", run_resume),
+      on_jobs("retry", "let failed or cancelled jobs go on from what is done", run_retry),
+      {"set-priority", "JOB P", "change a job's priority, -100 to 100", 2, 2, with({kJson}, kFarm), run_set_priority,
+       "", ""},
+      {"groups", "", "worker groups: what they run on, hold and do", 0, 0, with({kJson}, kFarm), run_groups, "", ""},
+      {"drain", "GROUP...", "let groups finish their step and take nothing more", 1, 1000, kFarm, run_drain, "", ""},
+      {"undrain", "GROUP...", "let drained groups take work again", 1, 1000, kFarm, run_undrain, "", ""},
+      {"render",
+       "...",
+       "render one clip or one long video without a queue (reelfarm-render --help)",
+       0,
+       0,
+       {},
+       nullptr,
+       "",
+       "reelfarm-render"},
+      {"bundle",
+       "...",
+       "inspect, verify and convert weights (reelfarm-bundle --help)",
+       0,
+       0,
+       {},
+       nullptr,
+       "",
+       "reelfarm-bundle"},
+      later("rm", "JOB...", "remove jobs and their files"),
+      later("resubmit", "JOB", "a new take with changed settings"),
+      later("reroll", "JOB", "a new take of one window"),
+      later("takes", "JOB", "the takes of a job"),
+      later("use", "JOB", "choose a take"),
+      later("why", "JOB", "why a job does not move"),
+      later("report", "", "what the night brought"),
+      later("du", "", "disk used by jobs"),
+      later("gc", "", "free disk"),
+      later("doctor", "", "check the farm"),
+  };
+}
+
+}  // namespace
+
+const OptionRow* Command::option(std::string_view wanted) const {
+  const auto found =
+      std::find_if(options.begin(), options.end(), [&](const OptionRow& row) { return row.name == wanted; });
+  return found == options.end() ? nullptr : &*found;
+}
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all = all_commands();
+  return all;
+}
+
+const Command* find_command(std::string_view name) {
+  for (const Command& command : commands()) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+}  // namespace reelfarm::cli

@@ -1,0 +1,72 @@
+#include "cli/detach.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "cli/errors.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+/// In the terminal: prints what the other process reports. The first byte is the exit code.
+[[noreturn]] void await_report(int descriptor, const std::filesystem::path& log) {
+  std::string message;
+  std::array<char, 4096> piece{};
+  for (ssize_t count = 0; (count = ::read(descriptor, piece.data(), piece.size())) != 0;) {
+    if (count > 0) message.append(piece.data(), static_cast<std::size_t>(count));
+    if (count < 0 && errno != EINTR) break;
+  }
+  if (message.empty()) {
+    std::fprintf(stderr, "reelfarm: the farm died while it came up; see %s\n", log.c_str());
+    std::_Exit(kInternalError);
+  }
+  std::fprintf(stderr, "%s\n", message.c_str() + 1);
+  std::_Exit(static_cast<unsigned char>(message[0]));
+}
+
+}  // namespace
+
+ReadyPipe::ReadyPipe(ReadyPipe&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+ReadyPipe::~ReadyPipe() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void ReadyPipe::report(int code, const std::string& text) {
+  if (descriptor_ < 0) return;
+  const std::string message = std::string(1, static_cast<char>(code)) + text;
+  [[maybe_unused]] const ssize_t written = ::write(descriptor_, message.data(), message.size());
+  ::close(std::exchange(descriptor_, -1));
+}
+
+ReadyPipe go_to_background(const std::filesystem::path& log) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (output < 0) throw std::system_error(errno, std::generic_category(), "cannot open " + log.string());
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
+  if (child > 0) {
+    ::close(ends[1]);
+    await_report(ends[0], log);
+  }
+  ::close(ends[0]);
+  ::setsid();
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  ::close(null);
+  ::close(output);
+  return ReadyPipe(ends[1]);
+}
+
+}  // namespace reelfarm::cli

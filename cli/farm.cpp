@@ -1,0 +1,50 @@
+#include "cli/farm.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/errors.hpp"
+#include "cli/farm_file.hpp"
+
+namespace reelfarm::cli {
+
+queue::DataFolder data_folder(const Arguments& arguments) {
+  std::filesystem::path path = arguments.text("data");
+  if (path.empty()) {
+    const char* home = std::getenv("HOME");
+    if (!home) throw BadInput("no --data is given and HOME is not set: say where the farm's data folder is");
+    path = std::filesystem::path(home) / ".local/share/reelfarm";
+  }
+  return queue::DataFolder(std::filesystem::absolute(path).lexically_normal());
+}
+
+queue::StoreOptions store_options(const Arguments& arguments, const queue::DataFolder& data) {
+  queue::StoreOptions options;
+  options.url = arguments.text("redis");
+  options.farm = arguments.text("farm", options.farm);
+  options.allow_volatile = arguments.flag("allow-volatile");
+  if (options.url.empty()) {
+    const auto farm = read_farm_file(data);
+    if (!farm) {
+      throw FarmUnreachable("no farm is known: there is no " + data.farm_file().string() +
+                            " and no --redis; start one with 'reelfarm up', or say where it is with --redis or --data");
+    }
+    options.url = farm->redis;
+    options.farm = arguments.text("farm", farm->name);
+    options.allow_volatile = options.allow_volatile || farm->allow_volatile;
+  }
+  return options;
+}
+
+queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data) {
+  queue::StoreOptions options = store_options(arguments, data);
+  try {
+    return queue::JobStore(options);
+  } catch (const queue::ConnectionError& error) {
+    if (arguments.has("redis")) throw;
+    throw FarmUnreachable(std::string(error.what()) + "; " + data.farm_file().string() +
+                          " names this Redis: is the farm still up ('reelfarm up')?");
+  }
+}
+
+}  // namespace reelfarm::cli

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "cli/arguments.hpp"
+#include "queue/data_folder.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::cli {
+
+/// The farm's data folder: --data, REELFARM_DATA, settings file, then ~/.local/share/reelfarm. Absolute.
+queue::DataFolder data_folder(const Arguments& arguments);
+
+/// How to reach the farm: --redis, REELFARM_REDIS, settings file, then DATA/farm.json. Throws FarmUnreachable when none
+/// says it.
+queue::StoreOptions store_options(const Arguments& arguments, const queue::DataFolder& data);
+
+/// Connects. Throws as queue::JobStore does.
+queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data);
+
+}  // namespace reelfarm::cli

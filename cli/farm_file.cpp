@@ -1,0 +1,71 @@
+#include "cli/farm_file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/errors.hpp"
+#include "pipeline/artifacts/errors.hpp"
+#include "pipeline/artifacts/file.hpp"
+
+namespace reelfarm::cli {
+
+using nlohmann::json;
+
+std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
+  std::error_code error;
+  if (!std::filesystem::exists(data.farm_file(), error)) return std::nullopt;
+  const json document = json::parse(artifacts::read_file(data.farm_file()));
+  FarmFile file;
+  file.farm = document.at("farm").get<std::string>();
+  file.name = document.at("name").get<std::string>();
+  file.redis = document.at("redis").get<std::string>();
+  file.pid = document.at("pid").get<pid_t>();
+  file.pids = document.at("pids").get<std::map<std::string, pid_t>>();
+  file.detached = document.at("detached").get<bool>();
+  file.allow_volatile = document.at("allow_volatile").get<bool>();
+  return file;
+} catch (const json::exception& error) {
+  throw BadInput("cannot read " + data.farm_file().string() + ": " + error.what());
+} catch (const artifacts::ArtifactError& error) {
+  throw BadInput(error.what());
+}
+
+void write_farm_file(const queue::DataFolder& data, const FarmFile& file) {
+  const json document = {{"schema", 1},         {"farm", file.farm},         {"name", file.name},
+                         {"redis", file.redis}, {"page", nullptr},           {"pid", file.pid},
+                         {"pids", file.pids},   {"detached", file.detached}, {"allow_volatile", file.allow_volatile}};
+  const mode_t before = ::umask(077);
+  try {
+    artifacts::write_file_durably(data.farm_file(), document.dump(1) + "\n");
+  } catch (...) {
+    ::umask(before);
+    throw;
+  }
+  ::umask(before);
+}
+
+std::optional<UpLock> UpLock::take(const queue::DataFolder& data) {
+  const std::filesystem::path path = data.run() / "up.lock";
+  artifacts::create_folders(path.parent_path());
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor < 0) throw artifacts::StorageError("create", path, 0, errno);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return UpLock(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  if (error == EWOULDBLOCK) return std::nullopt;
+  throw artifacts::StorageError("lock", path, 0, error);
+}
+
+UpLock::UpLock(UpLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+UpLock::~UpLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+}  // namespace reelfarm::cli

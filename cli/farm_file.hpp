@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "queue/data_folder.hpp"
+
+namespace reelfarm::cli {
+
+/// DATA/farm.json: how to reach the farm that `reelfarm up` runs there.
+struct FarmFile {
+  std::string farm;                   ///< the farm's id
+  std::string name;                   ///< the farm's name in its Redis
+  std::string redis;                  ///< URL; the file is readable by its owner only, since it may hold a password
+  pid_t pid = 0;                      ///< of `reelfarm up`
+  std::map<std::string, pid_t> pids;  ///< of what it started
+  bool detached = false;
+  bool allow_volatile = false;
+};
+
+/// Nothing when there is none. Throws BadInput for one that cannot be read.
+std::optional<FarmFile> read_farm_file(const queue::DataFolder& data);
+/// Throws artifacts::StorageError.
+void write_farm_file(const queue::DataFolder& data, const FarmFile& file);
+
+/// Held by `reelfarm up` for as long as it runs, so that a second one on the same DATA is refused, and so that `down`
+/// knows when the first has gone. The kernel lets go of it when the process dies, however it dies.
+class UpLock {
+ public:
+  /// Nothing when another process has it. Throws artifacts::StorageError.
+  static std::optional<UpLock> take(const queue::DataFolder& data);
+  UpLock(UpLock&& other) noexcept;
+  UpLock& operator=(UpLock&&) = delete;
+  ~UpLock();
+
+ private:
+  explicit UpLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+}  // namespace reelfarm::cli

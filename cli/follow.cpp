@@ -1,0 +1,82 @@
+#include "cli/follow.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <thread>
+
+#include "cli/errors.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "queue/event.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+bool is_rejected(const queue::JobRecord& job) {
+  return job.error.error_class == "rejected";
+}
+
+/// Over, and nothing of it will change any more.
+bool is_settled(const JobView& view, SteadyClock::time_point first_seen_over, std::chrono::seconds patience) {
+  if (!queue::is_terminal(view.job.state)) return false;
+  if (view.job.state == queue::JobState::done || is_rejected(view.job) || view.job.closed) return true;
+  return view.windows_done() == 0 || SteadyClock::now() - first_seen_over > patience;
+}
+
+}  // namespace
+
+JobView view_of(queue::JobStore& store, const queue::DataFolder& data, const std::string& job) {
+  const auto record = queue::is_job_id(job) ? store.get_job(job) : std::nullopt;
+  if (!record) throw BadInput("there is no job '" + job + "' in this farm (see reelfarm status)");
+  return make_view(*record, store.get_tasks(job), data, store.now());
+}
+
+FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const std::vector<std::string>& jobs,
+                    const FollowOptions& options) {
+  const InterruptGuard interrupt;
+  ProgressPrinter printer(ProgressPrinter::stderr_is_terminal());
+  std::map<std::string, SteadyClock::time_point> over_since;
+  FollowResult result;
+  std::unique_ptr<queue::EventReader> events;
+  bool away = false;
+  while (!interrupt.interrupted()) {
+    try {
+      // Before the jobs are read, so that no change after it is missed.
+      if (!events) events = std::make_unique<queue::EventReader>(store.options());
+      std::vector<JobView> views;
+      for (const std::string& job : jobs) views.push_back(view_of(store, data, job));
+      if (away) printer.say("the farm is back");
+      away = false;
+      result.views = std::move(views);
+      printer.show(result.views, options.window_seconds);
+      const bool settled = std::all_of(result.views.begin(), result.views.end(), [&](const JobView& view) {
+        if (!queue::is_terminal(view.job.state)) return false;
+        const auto since = over_since.try_emplace(view.job.id, SteadyClock::now()).first->second;
+        return is_settled(view, since, options.partial_patience);
+      });
+      if (settled) return result;
+      events->read(options.interval);
+    } catch (const queue::ConnectionError& error) {
+      if (!away) printer.say(std::string("the farm cannot be reached, trying again: ") + error.what());
+      away = true;
+      events.reset();
+      std::this_thread::sleep_for(options.interval);
+    }
+  }
+  result.interrupted = true;
+  return result;
+}
+
+int exit_code_of(const std::vector<JobView>& views) {
+  int code = kDone;
+  for (const JobView& view : views) {
+    if (is_rejected(view.job)) return kBadInput;
+    if (view.job.state == queue::JobState::failed) code = kJobFailed;
+    if (view.job.state == queue::JobState::cancelled && code == kDone) code = kJobCancelled;
+  }
+  return code;
+}
+
+}  // namespace reelfarm::cli

@@ -1,0 +1,88 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/errors.hpp"
+#include "cli/farm.hpp"
+#include "cli/job_view.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using nlohmann::json;
+
+double seconds_since(queue::ServerTime then, queue::ServerTime now) {
+  return std::chrono::duration<double>(now - then).count();
+}
+
+json group_json(const queue::GroupRecord& group, queue::ServerTime now) {
+  return {{"group", group.id},
+          {"state", to_string(group.state)},
+          {"host", group.host},
+          {"pid", group.pid},
+          {"bundle", group.bundle},
+          {"fingerprint", group.fingerprint},
+          {"ranks", group.ranks},
+          {"device", group.device},
+          {"device_name", group.device_name},
+          {"dtype", group.dtype},
+          {"mesh", group.mesh},
+          {"version", group.version},
+          {"note", group.note},
+          {"drain_requested", group.drain_requested},
+          {"tasks", group.tasks},
+          {"seen_seconds_ago", seconds_since(group.last_seen, now)}};
+}
+
+void print_row(const queue::GroupRecord& group) {
+  std::string tasks;
+  for (const std::string& task : group.tasks) tasks += (tasks.empty() ? "" : " ") + task;
+  const std::string device = group.device_name.empty() ? group.device : group.device_name;
+  std::printf("%-24s  %-9s  %-16s  %2d x %-24s  %-6s  %-16s  %s%s%s\n", group.id.c_str(),
+              std::string(to_string(group.state)).c_str(), one_line(group.host, 16).c_str(), group.ranks,
+              one_line(device, 24).c_str(), group.dtype.c_str(), one_line(group.bundle, 16).c_str(), tasks.c_str(),
+              group.note.empty() ? "" : "  ", group.note.c_str());
+}
+
+int change_drain(const Arguments& arguments, bool drain) {
+  queue::JobStore store = connect(arguments, data_folder(arguments));
+  int code = kDone;
+  for (const std::string& group : arguments.operands()) {
+    if (store.request_drain(group, drain)) {
+      std::printf("%s  %s\n", group.c_str(), drain ? "draining" : "takes work again");
+    } else {
+      std::fprintf(stderr, "reelfarm: there is no group '%s' in this farm (see reelfarm groups)\n", group.c_str());
+      code = kBadInput;
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+int run_groups(const Arguments& arguments) {
+  queue::JobStore store = connect(arguments, data_folder(arguments));
+  const queue::ServerTime now = store.now();
+  const auto groups = store.list_groups();
+  if (arguments.flag("json")) {
+    for (const queue::GroupRecord& group : groups) std::printf("%s\n", group_json(group, now).dump().c_str());
+    return kDone;
+  }
+  if (groups.empty()) {
+    std::printf("no worker groups\n");
+    return kDone;
+  }
+  std::printf("%-24s  %-9s  %-16s  %-29s  %-6s  %-16s  %s\n", "group", "state", "host", "ranks x device", "dtype",
+              "bundle", "tasks");
+  for (const queue::GroupRecord& group : groups) print_row(group);
+  return kDone;
+}
+
+int run_drain(const Arguments& arguments) {
+  return change_drain(arguments, true);
+}
+
+int run_undrain(const Arguments& arguments) {
+  return change_drain(arguments, false);
+}
+
+}  // namespace reelfarm::cli

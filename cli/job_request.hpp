@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.hpp"
+#include "queue/job.hpp"
+
+namespace reelfarm::cli {
+
+/// What the user says about one job, as text: key -> values. Keys are those of the options of enqueue.
+using JobFields = std::map<std::string, std::vector<std::string>>;
+
+/// One request, which is several jobs when it asks for variants.
+struct JobRequest {
+  queue::JobSpec spec;  ///< without image hash; the seed is set
+  std::string image;    ///< file; empty: none
+  std::int64_t variants = 1;
+  std::string where;  ///< "line 3 of jobs.jsonl: " or empty; goes before messages
+};
+
+/// The job options among the arguments.
+JobFields fields_of(const Arguments& arguments);
+
+/// Reads the fields. Throws BadInput: not a number, unknown word, what this version does not have.
+JobRequest read_request(const JobFields& fields, const std::string& where);
+
+/// One request a line; what a line leaves out comes from `defaults`. Blank lines are skipped. Throws BadInput with the
+/// number of the first bad line: not JSON, unknown key (with the nearest known one), wrong type.
+std::vector<JobRequest> read_request_file(const std::string& path, const JobFields& defaults);
+
+}  // namespace reelfarm::cli

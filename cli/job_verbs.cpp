@@ -1,0 +1,73 @@
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "cli/errors.hpp"
+#include "cli/farm.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+/// Applies one change to each job and says what became of it. All are tried; bad input when one was not possible.
+int change_jobs(const Arguments& arguments, const std::vector<std::string>& jobs,
+                const std::function<queue::Change(queue::JobStore&, const std::string&)>& change) {
+  for (const std::string& job : jobs) {
+    if (!queue::is_job_id(job)) throw BadInput("'" + job + "' is not a job id (see reelfarm status)");
+  }
+  queue::JobStore store = connect(arguments, data_folder(arguments));
+  int code = kDone;
+  for (const std::string& job : jobs) {
+    const queue::Change result = change(store, job);
+    if (result.code == queue::ChangeCode::not_found) {
+      std::fprintf(stderr, "reelfarm: there is no job '%s' in this farm\n", job.c_str());
+      code = kBadInput;
+      continue;
+    }
+    const std::string state(to_string(result.state));
+    if (result.code == queue::ChangeCode::refused) {
+      std::fprintf(stderr, "reelfarm: %s is %s: %s\n", job.c_str(), state.c_str(), result.text.c_str());
+      code = kBadInput;
+    }
+    if (arguments.has("json") && arguments.flag("json")) {
+      std::printf("%s\n",
+                  nlohmann::json{{"job", job}, {"state", state}, {"changed", result.code == queue::ChangeCode::ok}}
+                      .dump()
+                      .c_str());
+    } else if (result.code != queue::ChangeCode::refused) {
+      std::printf("%s  %s%s\n", job.c_str(), state.c_str(),
+                  result.code == queue::ChangeCode::unchanged ? " (as before)" : "");
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+int run_cancel(const Arguments& arguments) {
+  return change_jobs(arguments, arguments.operands(),
+                     [](queue::JobStore& store, const std::string& job) { return store.cancel(job); });
+}
+
+int run_pause(const Arguments& arguments) {
+  return change_jobs(arguments, arguments.operands(),
+                     [](queue::JobStore& store, const std::string& job) { return store.pause(job); });
+}
+
+int run_resume(const Arguments& arguments) {
+  return change_jobs(arguments, arguments.operands(),
+                     [](queue::JobStore& store, const std::string& job) { return store.resume(job); });
+}
+
+int run_retry(const Arguments& arguments) {
+  return change_jobs(arguments, arguments.operands(),
+                     [](queue::JobStore& store, const std::string& job) { return store.retry(job); });
+}
+
+int run_set_priority(const Arguments& arguments) {
+  const int priority = static_cast<int>(parse_integer("the priority", arguments.operands()[1], -100, 100));
+  return change_jobs(arguments, {arguments.operands()[0]}, [priority](queue::JobStore& store, const std::string& job) {
+    return store.set_priority(job, priority);
+  });
+}
+
+}  // namespace reelfarm::cli

@@ -1,0 +1,141 @@
+#include "cli/submission.hpp"
+
+#include <map>
+
+#include "cli/errors.hpp"
+#include "cli/input_image.hpp"
+#include "coordinator/inbox.hpp"
+#include "coordinator/planner.hpp"
+#include "coordinator/request_check.hpp"
+#include "pipeline/windows/seeds.hpp"
+#include "queue/event.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{100};
+
+std::vector<queue::JobSpec> variants_of(const JobRequest& request) {
+  std::vector<queue::JobSpec> specs;
+  for (std::int64_t variant = 0; variant < request.variants; ++variant) {
+    queue::JobSpec spec = request.spec;
+    spec.seed = windows::variant_seed(request.spec.seed, static_cast<std::uint64_t>(variant));
+    spec.variant_index = static_cast<int>(variant);
+    spec.variant_count = static_cast<int>(request.variants);
+    if (request.variants > 1 && !spec.request_id.empty()) spec.request_id += "#" + std::to_string(variant);
+    specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+Candidate check(const queue::JobSpec& spec, const coordinator::KnownBundles& bundles, const std::string& where) {
+  Candidate candidate;
+  candidate.spec = spec;
+  try {
+    coordinator::check_request(spec);
+    const queue::BundleLimits& limits = coordinator::choose_bundle(spec, bundles);
+    coordinator::CompletedJob completed = coordinator::complete(spec, limits);
+    candidate.plan = coordinator::plan_job("j000000000000", completed.spec, limits);
+    candidate.bundle = limits;
+    candidate.warnings = std::move(completed.warnings);
+  } catch (const coordinator::NoBundleYet& error) {
+    candidate.warnings.emplace_back(error.what());
+  } catch (const coordinator::Rejected& error) {
+    throw BadInput(where + error.what());
+  }
+  return candidate;
+}
+
+bool is_rejected(const queue::JobRecord& job) {
+  return job.error.error_class == "rejected";
+}
+
+}  // namespace
+
+void check_without_farm(const std::vector<JobRequest>& requests) {
+  for (const JobRequest& request : requests) {
+    try {
+      coordinator::check_request(request.spec);
+    } catch (const coordinator::Rejected& error) {
+      throw BadInput(request.where + error.what());
+    }
+  }
+}
+
+std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store) {
+  const coordinator::KnownBundles bundles = coordinator::known_bundles(store);
+  std::map<std::string, queue::ImageInput> images;
+  std::vector<Candidate> candidates;
+  for (const JobRequest& request : requests) {
+    queue::JobSpec base = request.spec;
+    if (!request.image.empty()) {
+      try {
+        if (!images.contains(request.image)) images[request.image] = inspect_image(request.image);
+      } catch (const BadInput& error) {
+        throw BadInput(request.where + error.what());
+      }
+      base.image = images[request.image];
+    }
+    JobRequest with_image = request;
+    with_image.spec = base;
+    for (const queue::JobSpec& spec : variants_of(with_image)) {
+      Candidate candidate = check(spec, bundles, request.where);
+      candidate.image = request.image;
+      candidates.push_back(std::move(candidate));
+    }
+  }
+  // Jobs of one file mostly differ in words and seeds: windows of one amount of work are looked up once.
+  std::map<std::string, std::optional<WindowEstimate>> estimates;
+  for (Candidate& candidate : candidates) {
+    if (!candidate.plan) continue;
+    const queue::JobSpec& spec = candidate.plan->spec;
+    const std::string key = spec.bundle_hash + " " + std::to_string(*spec.width) + "x" + std::to_string(*spec.height) +
+                            " " + std::to_string(*spec.steps) + " " + std::to_string(*spec.window_frames) + " " +
+                            std::to_string(*spec.frames);
+    if (!estimates.contains(key)) estimates[key] = estimate_window(store, *candidate.plan);
+    candidate.estimate = estimates[key];
+  }
+  return candidates;
+}
+
+void store_inputs(const std::vector<Candidate>& candidates, queue::JobStore& store, const queue::DataFolder& data) {
+  bool checked = false;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.image.empty()) continue;
+    // Only images make a client write to DATA.
+    if (!checked) data.require_owner(store.farm_id());
+    checked = true;
+    store_input(data, candidate.image, *candidate.spec.image);
+  }
+}
+
+std::vector<std::string> submit_all(const std::vector<Candidate>& candidates, queue::JobStore& store,
+                                    std::chrono::milliseconds patience) {
+  std::vector<queue::JobSpec> specs;
+  for (const Candidate& candidate : candidates) specs.push_back(candidate.spec);
+  queue::EventReader events(store.options());
+  const auto submitted = store.submit_batch(specs);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  std::vector<std::string> jobs;
+  std::string rejected;
+  std::string reason;
+  for (const queue::SubmitResult& result : submitted) {
+    jobs.push_back(result.job);
+    for (;;) {
+      const auto job = store.get_job(result.job);
+      if (job && is_rejected(*job) && rejected.empty()) {
+        rejected = result.job;
+        reason = job->error.message;
+      }
+      if (!job || job->state != queue::JobState::submitted || std::chrono::steady_clock::now() >= deadline) break;
+      events.read(kLook);
+    }
+  }
+  if (rejected.empty()) return jobs;
+  for (const queue::SubmitResult& result : submitted) {
+    if (result.created && result.job != rejected) store.cancel(result.job, "another job of the same file was rejected");
+  }
+  throw BadInput(reason);
+}
+
+}  // namespace reelfarm::cli

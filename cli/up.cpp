@@ -1,0 +1,167 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "cli/detach.hpp"
+#include "cli/errors.hpp"
+#include "cli/farm.hpp"
+#include "cli/farm_file.hpp"
+#include "cli/siblings.hpp"
+#include "cli/supervisor.hpp"
+#include "pipeline/artifacts/errors.hpp"
+#include "pipeline/artifacts/file.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMaxGroups = 64;
+constexpr std::int64_t kMaxRanks = 1024;
+constexpr std::int64_t kMaxThreads = 4096;
+
+fs::path bundle_folder(const Arguments& arguments) {
+  if (arguments.has("bundle")) {
+    const fs::path bundle = fs::absolute(arguments.text("bundle")).lexically_normal();
+    if (!fs::is_directory(bundle)) throw BadInput("--bundle " + bundle.string() + " is not a folder");
+    return bundle;
+  }
+  const fs::path in_build_tree = (program_folder() / "../../../bundles/demo").lexically_normal();
+  const fs::path installed = (program_folder() / "../share/reelfarm/bundles/demo").lexically_normal();
+  for (const fs::path& candidate : {in_build_tree, installed}) {
+    if (fs::is_directory(candidate)) return candidate;
+  }
+  throw BadInput("no --bundle is given and there is no demo bundle (looked at " + in_build_tree.string() + " and " +
+                 installed.string() + "): name the folder with the weights");
+}
+
+void refuse_what_comes_later(const Arguments& arguments) {
+  if (arguments.has("listen")) throw BadInput("--listen: the status page is not in this version");
+  if (arguments.has("max-memory")) throw BadInput("--max-memory is not in this version");
+}
+
+ChildPlan service(const std::string& name, const Arguments& arguments, const queue::DataFolder& data) {
+  ChildPlan plan{name, find_sibling("reelfarm-" + name), {"--data", data.root().string()}};
+  if (arguments.has("farm")) plan.arguments.insert(plan.arguments.end(), {"--farm", arguments.text("farm")});
+  if (arguments.flag("allow-volatile")) plan.arguments.emplace_back("--allow-volatile");
+  return plan;
+}
+
+std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::DataFolder& data, const fs::path& bundle) {
+  const std::int64_t groups = arguments.integer("groups", 1, 1, kMaxGroups);
+  const std::int64_t ranks = arguments.integer("ranks", 1, 1, kMaxRanks);
+  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
+  // Of all ranks of the machine, not of one group's: groups render at the same time.
+  const std::int64_t threads =
+      arguments.integer("threads", std::max<std::int64_t>(1, cores / (groups * ranks)), 1, kMaxThreads);
+  std::vector<ChildPlan> plans;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    ChildPlan plan = service("worker", arguments, data);
+    plan.name += "-" + std::to_string(group);
+    auto& words = plan.arguments;
+    words.insert(words.end(),
+                 {"--bundle", bundle.string(), "--ranks", std::to_string(ranks), "--threads", std::to_string(threads)});
+    for (const char* name : {"device", "dtype", "mesh"}) {
+      if (arguments.has(name)) words.insert(words.end(), {std::string("--") + name, arguments.text(name)});
+    }
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+std::string running_already(const queue::DataFolder& data) {
+  const auto file = read_farm_file(data);
+  return "a farm is running on " + data.root().string() + " already" +
+         (file ? " (process " + std::to_string(file->pid) + ", " + file->redis + ")" : "") +
+         ": stop it with 'reelfarm down', or give another --data";
+}
+
+void make_folders(const queue::DataFolder& data) {
+  for (const fs::path& folder : {data.root(), data.run(), data.logs(), data.jobs(), data.inputs(), data.videos()}) {
+    artifacts::create_folders(folder);
+  }
+}
+
+SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder& data) {
+  SupervisorOptions options;
+  options.data = data;
+  options.store.url = arguments.text("redis");
+  options.store.farm = arguments.text("farm", options.store.farm);
+  options.store.allow_volatile = arguments.flag("allow-volatile");
+  options.detached = arguments.flag("detach");
+  options.echo = !options.detached;
+  if (options.store.url.empty()) {
+    queue::PrivateRedisOptions redis;
+    redis.directory = data.redis();
+    options.redis = redis;
+  }
+  ChildPlan coordinator = service("coordinator", arguments, data);
+  if (arguments.has("output-root")) {
+    coordinator.arguments.insert(coordinator.arguments.end(),
+                                 {"--output-root", fs::absolute(arguments.text("output-root")).string()});
+  }
+  options.services = {std::move(coordinator), service("stitcher", arguments, data)};
+  options.workers = worker_plans(arguments, data, bundle_folder(arguments));
+  return options;
+}
+
+std::string ready_text(const SupervisorOptions& options) {
+  return "reelfarm: the farm is up with " + std::to_string(options.workers.size()) +
+         (options.workers.size() == 1 ? " group" : " groups") + ", data in " + options.data.root().string() + "; " +
+         (options.detached ? "stop it with 'reelfarm down --data " + options.data.root().string() + "'"
+                           : "Ctrl-C drains and stops it");
+}
+
+/// Runs the farm, and tells the terminal that waits for it how the start went.
+int supervise(SupervisorOptions options, ReadyPipe* terminal) {
+  const std::string ready = ready_text(options);
+  const auto failed = [&](int code, const std::string& text) {
+    if (terminal) terminal->report(code, "reelfarm: " + text);
+    std::fprintf(stderr, "reelfarm: %s\n", text.c_str());
+    return code;
+  };
+  const fs::path farm_file = options.data.farm_file();
+  int code = kDone;
+  try {
+    Supervisor supervisor(std::move(options));
+    supervisor.on_ready = [&] {
+      if (terminal) terminal->report(kDone, ready);
+      std::fprintf(stderr, "%s\n", ready.c_str());
+    };
+    supervisor.run();
+    if (terminal) terminal->report(kInterrupted, "reelfarm: the farm was stopped while it came up");
+    return kDone;
+  } catch (const CommandError& error) {
+    code = failed(error.code(), error.what());
+  } catch (const queue::ConnectionError& error) {
+    code = failed(kFarmUnreachable, error.what());
+  } catch (const queue::Error& error) {
+    code = failed(kBadInput, error.what());
+  } catch (const artifacts::ArtifactError& error) {
+    code = failed(kBadInput, error.what());
+  } catch (const std::exception& error) {
+    code = failed(kInternalError, error.what());
+  }
+  std::error_code ignored;
+  fs::remove(farm_file, ignored);
+  return code;
+}
+
+}  // namespace
+
+int run_up(const Arguments& arguments) {
+  refuse_what_comes_later(arguments);
+  const queue::DataFolder data = data_folder(arguments);
+  make_folders(data);
+  // Taken before the farm goes to the background: the process there inherits it.
+  const auto lock = UpLock::take(data);
+  if (!lock) throw BadInput(running_already(data));
+  SupervisorOptions options = plan_farm(arguments, data);
+  if (!options.detached) return supervise(std::move(options), nullptr);
+  ReadyPipe terminal = go_to_background(data.logs() / "up.log");
+  return supervise(std::move(options), &terminal);
+}
+
+}  // namespace reelfarm::cli
