@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "pipeline/nn/norm.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 
 namespace reelfarm::dit {
@@ -16,7 +17,7 @@ nn::ParameterReader on_cpu(const nn::ParameterReader& reader) {
 }
 
 at::Tensor norm(const at::Tensor& x, const Modulation& modulation) {
-  return at::layer_norm(x, {x.size(-1)}, modulation.scale, modulation.shift, kNormEps);
+  return nn::modulated_layer_norm(x, modulation.scale, modulation.shift, kNormEps);
 }
 
 }  // namespace

@@ -7,16 +7,20 @@
 #include <stdexcept>
 #include <string>
 
+#include "pipeline/nn/cuda_kernels.hpp"
+
 namespace reelfarm::nn {
 namespace {
 
-void open_library(const std::string& name) {
+void* open_library(const std::string& name) {
   // RTLD_GLOBAL: the library registers its kernels with the dispatcher of the libtorch_cpu that is already here.
-  if (dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr) {
     const char* words = dlerror();
     throw std::runtime_error("cuda: cannot load " + name + ": " + (words != nullptr ? words : "no reason given") +
                              "; is the full torch package (with CUDA libraries) installed?");
   }
+  return library;
 }
 
 std::filesystem::path plugin_path() {
@@ -37,7 +41,7 @@ void load_cuda_backend() {
   std::call_once(once, [] {
     open_library("libtorch_cuda.so");
     const std::filesystem::path plugin = plugin_path();
-    if (!plugin.empty()) open_library(plugin.string());
+    if (!plugin.empty()) adopt_cuda_kernels(open_library(plugin.string()), plugin.c_str());
   });
 }
 

@@ -1,11 +1,36 @@
 #include "pipeline/nn/norm.hpp"
 
+#include "pipeline/nn/cuda_kernels.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 
 namespace reelfarm::nn {
+namespace {
+
+bool plugin_takes(const at::Tensor& x) {
+  return x.is_cuda() && cuda_kernels() != nullptr && x.dim() == 2 && x.is_contiguous() && x.size(1) % 2 == 0 &&
+         x.size(1) <= cuda::kMaxFeatures && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+}  // namespace
 
 at::Tensor layer_norm(const at::Tensor& x, double eps) {
   return at::layer_norm(x, {x.size(-1)}, {}, {}, eps);
+}
+
+at::Tensor modulated_layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps) {
+  if (!plugin_takes(x)) return at::layer_norm(x, {x.size(-1)}, scale, shift, eps);
+  at::Tensor out = at::empty_like(x);
+  launch_cuda_kernel(cuda_kernels()->modulated_layer_norm,
+                     {.x = x.const_data_ptr(),
+                      .out = out.mutable_data_ptr(),
+                      .scale = scale.const_data_ptr(),
+                      .shift = shift.const_data_ptr(),
+                      .rows = x.size(0),
+                      .features = x.size(1),
+                      .eps = static_cast<float>(eps),
+                      .element = x.scalar_type() == at::kFloat ? cuda::Element::f32 : cuda::Element::bf16},
+                     x);
+  return out;
 }
 
 LayerNorm::LayerNorm(const ParameterReader& reader, std::int64_t features, double eps)

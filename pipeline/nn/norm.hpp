@@ -11,6 +11,10 @@ class ParameterReader;
 /// Layer norm over the last dimension, without learnt scale and shift. x: (..., features).
 at::Tensor layer_norm(const at::Tensor& x, double eps);
 
+/// The same, then times `scale`, plus `shift` (features), both in the type of x: rounded once. One kernel of the CUDA
+/// plug-in where it is loaded. x: (rows, features).
+at::Tensor modulated_layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps);
+
 /// Layer norm over the last dimension with learnt "weight" and "bias" (features).
 class LayerNorm {
  public:

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "pipeline/nn/cuda_kernels.hpp"
 #include "pipeline/nn/detail/norm_rotate_rows.hpp"
 
 namespace reelfarm::nn {
@@ -42,6 +43,26 @@ void aten_path(at::Tensor& x, const at::Tensor& weight, double eps, const Rotary
   x.copy_(at::stack({x0 * cos - x1 * sin, x1 * cos + x0 * sin}, -1).flatten(-2));
 }
 
+bool plugin_takes(const at::Tensor& x) {
+  return x.is_cuda() && cuda_kernels() != nullptr && x.size(2) % 2 == 0 && x.size(2) <= cuda::kMaxHeadDim &&
+         x.stride(0) % 2 == 0 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+void plugin_kernel(at::Tensor& x, const at::Tensor& weight, double eps, const RotaryTable* rotary) {
+  launch_cuda_kernel(cuda_kernels()->norm_rotate,
+                     {.x = x.mutable_data_ptr(),
+                      .weight = weight.const_data_ptr(),
+                      .cos = rotary != nullptr ? rotary->cos.const_data_ptr<float>() : nullptr,
+                      .sin = rotary != nullptr ? rotary->sin.const_data_ptr<float>() : nullptr,
+                      .tokens = x.size(0),
+                      .heads = x.size(1),
+                      .head_dim = x.size(2),
+                      .token_stride = x.stride(0),
+                      .eps = static_cast<float>(eps),
+                      .element = x.scalar_type() == at::kFloat ? cuda::Element::f32 : cuda::Element::bf16},
+                     x);
+}
+
 bool dense(const at::Tensor& x) {
   return x.stride(2) == 1 && x.stride(1) == x.size(2);
 }
@@ -57,6 +78,7 @@ void rms_norm_rotate_(at::Tensor x, const at::Tensor& weight, double eps, const 
     if (x.scalar_type() == at::kFloat) return cpu_kernel<float>(x, weight, eps, rotary);
     if (x.scalar_type() == at::kBFloat16) return cpu_kernel<at::BFloat16>(x, weight, eps, rotary);
   }
+  if (plugin_takes(x)) return plugin_kernel(x, weight, eps, rotary);
   aten_path(x, weight, eps, rotary);
 }
 
