@@ -42,6 +42,19 @@ std::string special_text(const json& config, const char* key) {
   return it->is_object() ? detail::text_at(*it, "content", "") : std::string();
 }
 
+/// As Python's str.strip(), which CLIP's decoding ends with: white space and the four separators U+001C to U+001F.
+std::string trimmed(const std::string& text) {
+  std::size_t begin = text.size(), end = 0;
+  for (std::size_t offset = 0; offset < text.size();) {
+    const std::size_t at = offset;
+    const char32_t code_point = detail::next_code_point(text, offset);
+    if (detail::is_white_space(code_point) || (code_point >= 0x1C && code_point <= 0x1F)) continue;
+    begin = std::min(begin, at);
+    end = offset;
+  }
+  return begin < end ? text.substr(begin, end - begin) : std::string();
+}
+
 }  // namespace
 
 struct Tokenizer::Parts {
@@ -177,7 +190,7 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_speci
   std::string bytes;
   for (const std::int64_t id : ids) {
     if (const detail::AddedToken* added = parts_->added.find(id)) {
-      if (!(skip_special_tokens && added->special)) bytes += added->content;
+      if (!(skip_special_tokens && added->special)) bytes += detail::from_byte_alphabet(added->sought);
       continue;
     }
     const auto token = parts_->token_of.find(id);
@@ -190,8 +203,8 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_speci
     bytes += detail::from_byte_alphabet(written);
     if (ends_word) bytes += ' ';
   }
-  if (!suffix.empty() && bytes.ends_with(' ')) bytes.pop_back();
-  return detail::with_replacements(bytes);
+  const std::string text = detail::with_replacements(bytes);
+  return suffix.empty() ? text : trimmed(text);
 }
 
 std::optional<std::int64_t> Tokenizer::id_of(std::string_view token) const {

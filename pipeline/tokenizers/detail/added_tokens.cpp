@@ -37,8 +37,7 @@ std::size_t skip_space_right(std::string_view text, std::size_t end) {
 
 }  // namespace
 
-// Rust's \w: a word's characters and the two joiners.
-AddedTokens::AddedTokens() : word_(R"([\w\x{200c}\x{200d}])") {}
+AddedTokens::AddedTokens() : word_(rust_word_class()) {}
 
 void AddedTokens::add(AddedToken token) {
   if (token.content.empty()) return;
@@ -49,17 +48,16 @@ void AddedTokens::add(AddedToken token) {
 }
 
 void AddedTokens::finish(const Normalizer& normalizer) {
-  for (const auto& [content, token] : tokens_) {
-    std::string text = token.normalized ? normalizer(content) : content;
-    if (text.empty()) continue;
+  for (auto& [content, token] : tokens_) {
+    token.sought = token.normalized ? normalizer(content) : content;
+    if (token.sought.empty()) continue;
     auto& needles = token.normalized ? normalized_ : as_written_;
-    const char first = text.front();
-    needles[first].push_back({std::move(text), &token});
+    needles[token.sought.front()].push_back(&token);
   }
   for (Needles* needles : {&as_written_, &normalized_})
     for (auto& [first, list] : *needles)
       std::stable_sort(list.begin(), list.end(),
-                       [](const Needle& a, const Needle& b) { return a.text.size() > b.text.size(); });
+                       [](const AddedToken* a, const AddedToken* b) { return a->sought.size() > b->sought.size(); });
 }
 
 std::vector<Segment> AddedTokens::split(std::string_view text, const Normalizer& normalizer) const {
@@ -78,25 +76,25 @@ std::vector<Segment> AddedTokens::split(std::string_view text, const Normalizer&
 void AddedTokens::cut(const std::string& text, const Needles& needles, std::vector<Segment>& segments) const {
   std::size_t taken = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const Needle* found = nullptr;
+    const AddedToken* found = nullptr;
     if (const auto list = needles.find(text[at]); list != needles.end())
-      for (const Needle& needle : list->second)
-        if (text.compare(at, needle.text.size(), needle.text) == 0) {
-          found = &needle;
+      for (const AddedToken* token : list->second)
+        if (text.compare(at, token->sought.size(), token->sought) == 0) {
+          found = token;
           break;
         }
     if (found == nullptr) {
       ++at;
       continue;
     }
-    std::size_t begin = at, end = at + found->text.size();
+    std::size_t begin = at, end = at + found->sought.size();
     at = end;
-    if (found->token->single_word && (is_word_at(text, begin, true) || is_word_at(text, end, false))) continue;
+    if (found->single_word && (is_word_at(text, begin, true) || is_word_at(text, end, false))) continue;
     // Space that the token before has taken is not taken again.
-    if (found->token->lstrip) begin = std::max(skip_space_left(text, begin), taken);
-    if (found->token->rstrip) end = skip_space_right(text, end);
+    if (found->lstrip) begin = std::max(skip_space_left(text, begin), taken);
+    if (found->rstrip) end = skip_space_right(text, end);
     if (begin > taken) segments.push_back({std::nullopt, text.substr(taken, begin - taken)});
-    segments.push_back({found->token->id, {}});
+    segments.push_back({found->id, {}});
     taken = end;
   }
   if (taken < text.size()) segments.push_back({std::nullopt, text.substr(taken)});

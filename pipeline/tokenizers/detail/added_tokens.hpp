@@ -23,6 +23,7 @@ struct AddedToken {
   bool rstrip = false;       ///< takes the white space behind it
   bool normalized = true;    ///< looked for in the normalized text
   bool special = false;
+  std::string sought;  ///< the content, normalized if `normalized`; set by AddedTokens::finish
 };
 
 /// A token that was found whole, or text between such tokens.
@@ -35,6 +36,8 @@ struct Segment {
 class AddedTokens {
  public:
   AddedTokens();
+  AddedTokens(const AddedTokens&) = delete;  // it points into itself
+  AddedTokens& operator=(const AddedTokens&) = delete;
 
   /// A token whose text is there already is replaced.
   void add(AddedToken token);
@@ -50,12 +53,8 @@ class AddedTokens {
   std::int64_t largest_id() const;
 
  private:
-  struct Needle {
-    std::string text;
-    const AddedToken* token;
-  };
-  /// Longest first, by first byte.
-  using Needles = std::unordered_map<char, std::vector<Needle>>;
+  /// By the first byte of what is sought, longest first.
+  using Needles = std::unordered_map<char, std::vector<const AddedToken*>>;
 
   void cut(const std::string& text, const Needles& needles, std::vector<Segment>& segments) const;
   bool is_word_at(std::string_view text, std::size_t offset, bool before) const;

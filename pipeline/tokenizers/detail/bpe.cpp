@@ -89,11 +89,16 @@ void Bpe::encode(std::string_view piece, std::vector<std::int64_t>& ids) const {
   ids.insert(ids.end(), joined.begin(), joined.end());
 }
 
-/// One id a character, with the prefix on all but the first and the suffix on the last.
+/// One id a character, with the prefix on all but the first and the suffix on the last. An unknown character is held
+/// back until the next known one, as the `tokenizers` library does: bytes of the fallback overtake it.
 std::vector<std::int32_t> Bpe::characters(std::string_view piece) const {
   std::vector<std::int32_t> ids;
   ids.reserve(piece.size());
-  bool after_unknown = false;
+  bool held_back = false;
+  const auto release = [&] {
+    if (held_back) ids.push_back(static_cast<std::int32_t>(*unknown_));
+    held_back = false;
+  };
   for (std::size_t offset = 0; offset < piece.size();) {
     const std::size_t begin = offset;
     next_code_point(piece, offset);
@@ -101,15 +106,14 @@ std::vector<std::int32_t> Bpe::characters(std::string_view piece) const {
     character.append(piece.substr(begin, offset - begin));
     if (offset == piece.size()) character += suffix_;
     if (const auto id = id_of(character)) {
+      release();
       ids.push_back(static_cast<std::int32_t>(*id));
-      after_unknown = false;
-    } else if (byte_fallback_ && append_bytes(character, ids)) {
-      after_unknown = false;
-    } else if (unknown_) {
-      if (!(fuse_unknown_ && after_unknown)) ids.push_back(static_cast<std::int32_t>(*unknown_));
-      after_unknown = true;
+    } else if (!(byte_fallback_ && append_bytes(character, ids)) && unknown_) {
+      if (!fuse_unknown_) release();
+      held_back = true;
     }
   }
+  release();
   return ids;
 }
 

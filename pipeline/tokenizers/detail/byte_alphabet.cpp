@@ -41,12 +41,9 @@ std::string to_byte_alphabet(std::string_view bytes) {
 std::string from_byte_alphabet(std::string_view token) {
   std::string bytes;
   for (std::size_t offset = 0; offset < token.size();) {
-    const std::size_t at = offset;
     const auto it = alphabet().bytes.find(next_code_point(token, offset));
-    if (it == alphabet().bytes.end())
-      bytes.append(token.substr(at, offset - at));
-    else
-      bytes.push_back(it->second);
+    if (it == alphabet().bytes.end()) return std::string(token);
+    bytes.push_back(it->second);
   }
   return bytes;
 }

@@ -11,7 +11,7 @@ namespace reelfarm::tokenizers::detail {
 /// from U+0100 on in the order of the bytes. Source: GPT-2 encoder.py, bytes_to_unicode.
 std::string to_byte_alphabet(std::string_view bytes);
 
-/// The bytes that a token stands for; a character outside the alphabet stands for its own UTF-8.
+/// The bytes that a token stands for; a token with a character outside the alphabet stands for its own UTF-8.
 std::string from_byte_alphabet(std::string_view token);
 
 }  // namespace reelfarm::tokenizers::detail

@@ -75,9 +75,10 @@ std::string text_at(const json& object, const char* key, const std::string& fall
 }
 
 std::int64_t as_id(const json& value, const std::string& what) {
-  constexpr std::uint64_t kMax = (std::uint64_t{1} << 31) - 1;
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMax) wrong(what.c_str(), "a token id", value);
-  return value.get<std::int64_t>();
+  constexpr std::int64_t kMax = (std::int64_t{1} << 31) - 1;
+  const std::int64_t id = value.is_number_integer() ? value.get<std::int64_t>() : -1;
+  if (id < 0 || id > kMax) wrong(what.c_str(), "a token id", value);
+  return id;
 }
 
 std::string type_of(const json& object, const char* what) {

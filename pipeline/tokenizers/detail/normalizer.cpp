@@ -1,13 +1,12 @@
 #include "pipeline/tokenizers/detail/normalizer.hpp"
 
-#include <utf8proc.h>
-
-#include <cstdlib>
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "pipeline/tokenizers/detail/json_access.hpp"
 #include "pipeline/tokenizers/detail/regex.hpp"
+#include "pipeline/tokenizers/detail/unicode.hpp"
 #include "pipeline/tokenizers/detail/utf8.hpp"
 #include "pipeline/tokenizers/errors.hpp"
 
@@ -15,35 +14,6 @@ namespace reelfarm::tokenizers::detail {
 namespace {
 
 using nlohmann::json;
-
-struct FreeBuffer {
-  void operator()(utf8proc_uint8_t* buffer) const { std::free(buffer); }
-};
-
-std::string unicode_form(const std::string& text, int options) {
-  utf8proc_uint8_t* raw = nullptr;
-  const utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &raw, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | options));
-  const std::unique_ptr<utf8proc_uint8_t, FreeBuffer> buffer(raw);
-  if (size < 0) throw TokenizerError(std::string("tokenizers: normalization: utf8proc: ") + utf8proc_errmsg(size));
-  return {reinterpret_cast<const char*>(buffer.get()), static_cast<std::size_t>(size)};
-}
-
-/// Each character's lower case on its own (no final sigma), as Rust's char::to_lowercase.
-std::string lower_case(const std::string& text) {
-  std::string lower;
-  lower.reserve(text.size());
-  for (std::size_t offset = 0; offset < text.size();) {
-    const char32_t code_point = next_code_point(text, offset);
-    // The one character whose lower case is two (SpecialCasing.txt); utf8proc maps one to one.
-    if (code_point == 0x130)
-      lower += "i\xCC\x87";
-    else
-      append_utf8(lower, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))));
-  }
-  return lower;
-}
 
 std::string replace_all(const std::string& text, const Regex& pattern, const std::string& content) {
   std::string replaced;
@@ -87,8 +57,8 @@ Normalizer make_replace(const json& description) {
   };
 }
 
-Normalizer make_form(int options) {
-  return [options](std::string text) { return unicode_form(text, options); };
+Normalizer make_form(UnicodeForm form) {
+  return [form](std::string text) { return unicode_form(text, form); };
 }
 
 }  // namespace
@@ -97,10 +67,10 @@ Normalizer make_normalizer(const json& description) {
   if (description.is_null()) return [](std::string text) { return text; };
   const std::string type = type_of(description, "normalizer");
   if (type == "Sequence") return make_sequence(description);
-  if (type == "NFC") return make_form(UTF8PROC_COMPOSE);
-  if (type == "NFD") return make_form(UTF8PROC_DECOMPOSE);
-  if (type == "NFKC") return make_form(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-  if (type == "NFKD") return make_form(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  if (type == "NFC") return make_form(UnicodeForm::nfc);
+  if (type == "NFD") return make_form(UnicodeForm::nfd);
+  if (type == "NFKC") return make_form(UnicodeForm::nfkc);
+  if (type == "NFKD") return make_form(UnicodeForm::nfkd);
   if (type == "Lowercase") return [](std::string text) { return lower_case(text); };
   if (type == "Replace") return make_replace(description);
   if (type == "Prepend")

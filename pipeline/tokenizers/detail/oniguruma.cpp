@@ -1,11 +1,17 @@
 // Note: Oniguruma to PCRE2.
 // Tokenizer files hold patterns in Oniguruma's Ruby syntax. PCRE2 reads most of it alike; it differs in
 // - \s: PCRE2 with UCP also takes U+180E, which lost White_Space in Unicode 6.3. Written out as a list here.
-// - \w: PCRE2 before 10.43 leaves out marks and most connectors. Written out as properties.
+// - \w: PCRE2 before 10.43 leaves out marks and most connectors, Oniguruma also takes six numbers of Latin-1. Written
+// out.
 // - \h: a hexadecimal digit there, a horizontal space here; [ and && inside a class nest and intersect there;
 //   {,n} is a quantifier there and text here; {n,m}+ is possessive only here; (?m) means other things. Refused.
-// Sources: Oniguruma doc/RE, pcre2pattern(3).
+// - the version of Unicode: 16 there (tokenizers 0.23.3), 14 in PCRE2 10.42. Letters, marks and numbers of Unicode 15
+// and
+//   16 are added by hand; a younger PCRE2 has them anyway.
+// The lists were found by asking both for every code point. Sources: Oniguruma doc/RE, pcre2pattern(3).
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "pipeline/tokenizers/detail/regex.hpp"
 #include "pipeline/tokenizers/errors.hpp"
@@ -15,7 +21,43 @@ namespace {
 
 constexpr std::string_view kWhiteSpace =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+
+constexpr std::string_view kYoungLetters =
+    R"(\x{1c89}-\x{1c8a}\x{a7cb}-\x{a7cd}\x{a7da}-\x{a7dc}\x{105c0}-\x{105f3}\x{10d4a}-\x{10d65}\x{10d6f}-\x{10d85})"
+    R"(\x{10ec2}-\x{10ec4}\x{1123f}-\x{11240}\x{11380}-\x{11389}\x{1138b}\x{1138e}\x{11390}-\x{113b5}\x{113b7}\x{113d1})"
+    R"(\x{113d3}\x{11bc0}-\x{11be0}\x{11f02}\x{11f04}-\x{11f10}\x{11f12}-\x{11f33}\x{1342f}\x{13441}-\x{13446})"
+    R"(\x{13460}-\x{143fa}\x{16100}-\x{1611d}\x{16d40}-\x{16d6c}\x{18cff}\x{1b132}\x{1b155}\x{1df25}-\x{1df2a})"
+    R"(\x{1e030}-\x{1e06d}\x{1e4d0}-\x{1e4eb}\x{1e5d0}-\x{1e5ed}\x{1e5f0}\x{2b739}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})";
+constexpr std::string_view kYoungMarks =
+    R"(\x{897}\x{cf3}\x{ece}\x{10d69}-\x{10d6d}\x{10efc}-\x{10eff}\x{11241}\x{113b8}-\x{113c0}\x{113c2}\x{113c5})"
+    R"(\x{113c7}-\x{113ca}\x{113cc}-\x{113d0}\x{113d2}\x{113e1}-\x{113e2}\x{11f00}-\x{11f01}\x{11f03}\x{11f34}-\x{11f3a})"
+    R"(\x{11f3e}-\x{11f42}\x{11f5a}\x{13440}\x{13447}-\x{13455}\x{1611e}-\x{1612f}\x{1e08f}\x{1e4ec}-\x{1e4ef})"
+    R"(\x{1e5ee}-\x{1e5ef})";
+constexpr std::string_view kYoungDigits =
+    R"(\x{10d40}-\x{10d49}\x{116d0}-\x{116e3}\x{11bf0}-\x{11bf9}\x{11f50}-\x{11f59}\x{16130}-\x{16139}\x{16d70}-\x{16d79})"
+    R"(\x{1ccf0}-\x{1ccf9}\x{1e4f0}-\x{1e4f9}\x{1e5f1}-\x{1e5fa})";
+constexpr std::string_view kYoungOtherNumbers = R"(\x{1d2c0}-\x{1d2d3})";
+constexpr std::string_view kLatinNumbers = R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
+
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
+/// Members of a class that stand for a property of Unicode 16; the property itself when it needs no addition.
+std::string property_members(const std::string& property) {
+  if (property == "L") return joined({R"(\p{L})", kYoungLetters});
+  if (property == "M") return joined({R"(\p{M})", kYoungMarks});
+  if (property == "Nd") return joined({R"(\p{Nd})", kYoungDigits});
+  if (property == "N") return joined({R"(\p{N})", kYoungDigits, kYoungOtherNumbers});
+  return {};
+}
+
+std::string word_members() {
+  return joined({R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})", kLatinNumbers, kYoungLetters, kYoungMarks, kYoungDigits});
+}
+
 constexpr std::string_view kPunctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ ";
 
 class Translator {
@@ -54,12 +96,13 @@ class Translator {
     switch (c) {
       case 's':
       case 'S':
-        return shorthand(kWhiteSpace, c == 'S');
+        return shorthand(kWhiteSpace, c == 'S', 2);
       case 'w':
       case 'W':
-        return shorthand(kWord, c == 'W');
+        return shorthand(word_members(), c == 'W', 2);
       case 'd':
       case 'D':
+        return shorthand(property_members("Nd"), c == 'D', 2);
       case 'n':
       case 'r':
       case 't':
@@ -67,6 +110,8 @@ class Translator {
         return copy(2);
       case 'p':
       case 'P':
+        if (ahead(2) != '{') break;
+        return property(c == 'P');
       case 'x':
         if (ahead(2) != '{') break;
         return copy_braced();
@@ -80,12 +125,20 @@ class Translator {
     refuse("escape \\" + std::string(1, c));
   }
 
-  void shorthand(std::string_view members, bool negated) {
+  void property(bool negated) {
+    const std::size_t close = source_.find('}', at_);
+    if (close == std::string::npos) refuse("an unclosed brace");
+    const std::string members = property_members(source_.substr(at_ + 3, close - at_ - 3));
+    if (members.empty()) return copy_braced();
+    shorthand(members, negated, close + 1 - at_);
+  }
+
+  void shorthand(std::string_view members, bool negated, std::size_t length) {
     if (in_class_ && negated) refuse("a negated shorthand inside a class");
     if (!in_class_) out_ += negated ? "[^" : "[";
     out_ += members;
     if (!in_class_) out_ += "]";
-    at_ += 2;
+    at_ += length;
   }
 
   void copy_braced() {
@@ -135,6 +188,10 @@ class Translator {
 
 std::string pcre2_pattern(const std::string& oniguruma_pattern) {
   return Translator(oniguruma_pattern).run();
+}
+
+std::string rust_word_class() {
+  return R"([\p{Alphabetic}\p{L}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}])";
 }
 
 std::string escaped_pattern(std::string_view literal) {

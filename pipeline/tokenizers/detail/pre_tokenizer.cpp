@@ -6,7 +6,6 @@
 #include "pipeline/tokenizers/detail/byte_alphabet.hpp"
 #include "pipeline/tokenizers/detail/json_access.hpp"
 #include "pipeline/tokenizers/detail/regex.hpp"
-#include "pipeline/tokenizers/detail/utf8.hpp"
 #include "pipeline/tokenizers/errors.hpp"
 
 namespace reelfarm::tokenizers::detail {
@@ -121,17 +120,15 @@ PreTokenizer make_byte_level(const json& description) {
   auto regex = flag_at(description, "use_regex", true) ? std::make_shared<const Regex>(kByteLevelPattern) : nullptr;
   return [regex = std::move(regex), add_space = flag_at(description, "add_prefix_space", true)](Pieces pieces) {
     if (add_space)
-      for (std::string& piece : pieces) {
-        std::size_t offset = 0;
-        if (!piece.empty() && !is_white_space(next_code_point(piece, offset))) piece.insert(0, 1, ' ');
-      }
+      for (std::string& piece : pieces)
+        if (!piece.starts_with(' ')) piece.insert(0, 1, ' ');
     if (regex) pieces = split(pieces, *regex, Behavior::isolated, false);
     for (std::string& piece : pieces) piece = to_byte_alphabet(piece);
     return pieces;
   };
 }
 
-PreTokenizer make_pattern(const char* pattern, Behavior behavior, bool invert) {
+PreTokenizer make_pattern(const std::string& pattern, Behavior behavior, bool invert) {
   return [regex = std::make_shared<const Regex>(pattern), behavior, invert](Pieces pieces) {
     return split(pieces, *regex, behavior, invert);
   };
@@ -155,9 +152,8 @@ PreTokenizer make_pre_tokenizer(const json& description) {
   if (type == "Split") return make_split(description);
   if (type == "ByteLevel") return make_byte_level(description);
   if (type == "WhitespaceSplit") return make_pattern(R"(\s)", Behavior::removed, false);
-  // Rust's \w also has the two joiners.
   if (type == "Whitespace")
-    return make_pattern(R"([\w\x{200c}\x{200d}]+|[^\w\s\x{200c}\x{200d}]+)", Behavior::removed, true);
+    return make_pattern(rust_word_class() + "+|(?:(?!" + rust_word_class() + R"()\S)+)", Behavior::removed, true);
   throw TokenizerError("pre_tokenizer \"" + type +
                        "\" is not supported; known: Sequence, Split, ByteLevel, Whitespace, WhitespaceSplit");
 }

@@ -37,6 +37,9 @@ class Regex {
 /// The PCRE2 form of an Oniguruma pattern. Throws TokenizerError for constructs that are not known to mean the same.
 std::string pcre2_pattern(const std::string& oniguruma_pattern);
 
+/// What \w means in Rust's regex crate, as a class in Oniguruma's syntax.
+std::string rust_word_class();
+
 /// A pattern that matches `literal` itself.
 std::string escaped_pattern(std::string_view literal);
 

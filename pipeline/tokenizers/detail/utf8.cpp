@@ -11,41 +11,43 @@ std::uint8_t byte_at(std::string_view text, std::size_t offset) {
   return static_cast<std::uint8_t>(text[offset]);
 }
 
-bool is_continuation(std::uint8_t byte) {
-  return (byte & 0xC0) == 0x80;
-}
+struct Character {
+  std::size_t length;  // bytes that belong together
+  bool whole;          // they are a character, not the beginning of one
+};
 
-/// Length of the well-formed character at `offset` (Unicode standard, table 3-7), 0 when there is none.
-std::size_t well_formed_length(std::string_view text, std::size_t offset) {
+/// The well-formed character at `offset`, or the longest beginning of one, at least one byte. Source: Unicode standard,
+/// table 3-7 and section 3.9, "Substitution of Maximal Subparts".
+Character character_at(std::string_view text, std::size_t offset) {
   const std::uint8_t lead = byte_at(text, offset);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xC2 && lead <= 0xDF   ? 2
-                             : lead >= 0xE0 && lead <= 0xEF ? 3
-                             : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                            : 0;
-  if (length == 0 || offset + length > text.size()) return 0;
-  const std::uint8_t second = byte_at(text, offset + 1);
-  const std::uint8_t lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const std::uint8_t highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  if (second < lowest || second > highest) return 0;
-  for (std::size_t i = 2; i < length; ++i)
-    if (!is_continuation(byte_at(text, offset + i))) return 0;
-  return length;
+  if (lead < 0x80) return {1, true};
+  std::size_t length = 0;
+  if (lead >= 0xC2 && lead <= 0xDF) length = 2;
+  if (lead >= 0xE0 && lead <= 0xEF) length = 3;
+  if (lead >= 0xF0 && lead <= 0xF4) length = 4;
+  for (std::size_t i = 1; i < length; ++i) {
+    if (offset + i >= text.size()) return {i, false};
+    const std::uint8_t byte = byte_at(text, offset + i);
+    const std::uint8_t lowest = i == 1 && lead == 0xE0 ? 0xA0 : i == 1 && lead == 0xF0 ? 0x90 : 0x80;
+    const std::uint8_t highest = i == 1 && lead == 0xED ? 0x9F : i == 1 && lead == 0xF4 ? 0x8F : 0xBF;
+    if (byte < lowest || byte > highest) return {i, false};
+  }
+  return length == 0 ? Character{1, false} : Character{length, true};
 }
 
 }  // namespace
 
 void check_utf8(std::string_view text) {
   for (std::size_t offset = 0; offset < text.size();) {
-    const std::size_t length = well_formed_length(text, offset);
-    if (length == 0) {
+    const Character character = character_at(text, offset);
+    if (!character.whole) {
       char byte[8];
       std::snprintf(byte, sizeof byte, "0x%02X", byte_at(text, offset));
       throw InvalidUtf8(
           "tokenizers: the text is not UTF-8: byte " + std::to_string(offset) + " (" + byte + ") begins no character",
           offset);
     }
-    offset += length;
+    offset += character.length;
   }
 }
 
@@ -80,14 +82,12 @@ void append_utf8(std::string& text, char32_t code_point) {
 std::string with_replacements(std::string_view bytes) {
   std::string text;
   for (std::size_t offset = 0; offset < bytes.size();) {
-    const std::size_t length = well_formed_length(bytes, offset);
-    if (length == 0) {
+    const Character character = character_at(bytes, offset);
+    if (character.whole)
+      text.append(bytes.substr(offset, character.length));
+    else
       append_utf8(text, 0xFFFD);
-      ++offset;
-      continue;
-    }
-    text.append(bytes.substr(offset, length));
-    offset += length;
+    offset += character.length;
   }
   return text;
 }
@@ -95,12 +95,6 @@ std::string with_replacements(std::string_view bytes) {
 bool is_white_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
-std::string code_point_name(char32_t code_point) {
-  char name[16];
-  std::snprintf(name, sizeof name, "U+%04X", static_cast<unsigned>(code_point));
-  return name;
 }
 
 }  // namespace reelfarm::tokenizers::detail

@@ -14,13 +14,10 @@ char32_t next_code_point(std::string_view text, std::size_t& offset);
 
 void append_utf8(std::string& text, char32_t code_point);
 
-/// Valid UTF-8 in which each broken byte has become U+FFFD.
+/// Valid UTF-8 in which every beginning of a character that does not go on has become one U+FFFD.
 std::string with_replacements(std::string_view bytes);
 
 /// Unicode's White_Space property.
 bool is_white_space(char32_t code_point);
-
-/// "U+00E9"
-std::string code_point_name(char32_t code_point);
 
 }  // namespace reelfarm::tokenizers::detail
