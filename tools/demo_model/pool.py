@@ -1,0 +1,90 @@
+"""A pool of encoded clips on the training device, refreshed while training runs, so that few clips are seen often."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import captions
+import networks
+import text
+import world
+
+PREFIX = 6  # most latent frames of a condition
+
+
+class Pool:
+    """Static buffers of `size` clips: latents, condition latents, pictures for the vision tower, captions as token rows.
+
+    latents (N, 16, 31, 12, 20); first (N, 2, 16, 12, 20): the first frame encoded alone, and after one to three rounds of
+    decoding, rounding and encoding; prefix (N, 16, 6, 12, 20): the first `count` latents encoded alone, zeros behind;
+    last (N, 16, 12, 20): the last frame encoded alone; object (N, 31, 12, 20): where a latent sees an object.
+    """
+
+    def __init__(self, vae, prompts: text.Prompts, size: int, device: str, seed: int, captions_per_clip: int = 6, dtype=torch.bfloat16, batch: int = 16):
+        self.vae, self.prompts, self.size, self.device, self.batch, self.per_clip, self.dtype = vae, prompts, size, device, batch, captions_per_clip, dtype
+        self.rng, self.words, self.at = np.random.default_rng(seed), random.Random(seed), 0
+        h, w, frames = networks.LATENT_HEIGHT, networks.LATENT_WIDTH, networks.LATENT_FRAMES
+        rows, _ = prompts.rows(["a"])
+
+        def empty(*shape, dtype=dtype):
+            return torch.zeros(size, *shape, dtype=dtype, device=device)
+
+        self.latents, self.object = empty(16, frames, h, w), empty(frames, h, w)
+        self.first, self.last = empty(2, 16, h, w), empty(16, h, w)
+        self.prefix, self.count = empty(16, PREFIX, h, w), empty(dtype=torch.int64)
+        self.pixels = empty(3, text.IMAGE_SIZE, text.IMAGE_SIZE)
+        self.i2v, self.t2i, self.clip = (empty(captions_per_clip, r.shape[1], dtype=torch.int16) for r in (rows.i2v, rows.t2i, rows.clip))
+        self.length = empty(captions_per_clip, dtype=torch.int16)
+
+    def fill(self) -> None:
+        while True:
+            self.refresh()
+            if self.at == 0:
+                return
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Replaces the oldest `batch` clips."""
+        n = min(self.batch, self.size - self.at)
+        specs = world.sample(self.rng, n, inside=0.5)
+        texts = [c for i in range(n) for c in self._captions(specs, i)]
+        rows, kept = self.prompts.rows(texts)
+        assert len(kept) == len(texts)
+        here = specs.to(self.device)
+        clip = world.render(here, world.times().to(self.device))
+        near = (clip - world.backdrop(here)[:, :, None]).abs().amax(1, keepdim=True)
+        near = (near > 0.02).to(self.dtype)
+        near = torch.cat([near[:, :, :1]] * 3 + [near], dim=2)  # the first latent stands for one frame, the others for four
+        to = slice(self.at, self.at + n)
+        self.object[to] = F.max_pool3d(near, (4, 8, 8))[:, 0]
+        clip = (clip * 255).round() / 255
+        self.pixels[to] = networks.vision_pixels(clip[:, :, 0]).to(self.dtype)
+        half = clip.to(self.dtype)
+        for i in range(0, n, 4):
+            self.latents[self.at + i : self.at + min(i + 4, n)] = networks.encode(self.vae, half[i : i + 4])
+        first = networks.encode(self.vae, half[:, :, :1])
+        worn = first
+        for _ in range(self.words.randint(1, 3)):
+            worn = networks.encode(self.vae, (networks.decode(self.vae, worn).float() * 255).round().div(255).to(self.dtype))
+        self.first[to] = torch.stack([first[:, :, 0], worn[:, :, 0]], 1)
+        self.last[to] = networks.encode(self.vae, half[:, :, -1:])[:, :, 0]
+        count = self.words.randint(2, PREFIX)
+        self.prefix[to] = 0
+        self.prefix[to, :, :count] = networks.encode(self.vae, half[:, :, : 4 * (count - 1) + 1])
+        self.count[to] = count
+        for name in ("i2v", "t2i", "clip", "length"):
+            values = getattr(rows, name)
+            getattr(self, name)[to] = values.view(n, self.per_clip, *values.shape[1:]).to(self.device, non_blocking=True)
+        self.at = (self.at + n) % self.size
+
+    def _captions(self, specs, i: int) -> list[str]:
+        out: list[str] = []
+        while len(out) < self.per_clip:
+            new = captions.captions_of(specs, i, self.words, self.per_clip)
+            _, kept = self.prompts.rows(new)
+            out += [new[k] for k in kept]
+        return out[: self.per_clip]
