@@ -1,0 +1,179 @@
+// Stitching and encoding against the bare encoder, and against decoding alone: is the file encoded at the encoder's
+// speed? Usage: bench_stitch [--seconds 20] [--size 960x544] [--overlap 1] [--preset medium] [--repeat 3]
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "pipeline/stitcher/stitcher.hpp"
+#include "pipeline/stitcher/video_io.hpp"
+#include "pipeline/video/frame_writer.hpp"
+#include "pipeline/windows/size.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace reelfarm;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kWindowFrames = 121;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Resident memory of this process, in MiB.
+double resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  long pages = 0;
+  long resident = 0;
+  file >> pages >> resident;
+  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+// Soft shapes that move, with a little noise, as decoded video has: neither free for the encoder nor hopeless.
+video::Image picture(const windows::Size& size, std::int64_t time) {
+  video::Image image(size.width, size.height);
+  std::uint32_t state = static_cast<std::uint32_t>(time) * 2654435761U + 1;
+  const int shift = static_cast<int>(time) * 3;
+  for (int y = 0; y < size.height; ++y) {
+    for (int x = 0; x < size.width; ++x) {
+      state = state * 1664525U + 1013904223U;
+      const int noise = static_cast<int>(state >> 30);
+      const int dx = (x + shift) % 400 - 200;
+      const int dy = (y + shift / 2) % 300 - 150;
+      const int blob = std::max(0, 160 - (dx * dx + dy * dy) / 150);
+      image.pixel(x, y)[0] = static_cast<std::uint8_t>(60 + blob / 2 + noise);
+      image.pixel(x, y)[1] = static_cast<std::uint8_t>(40 + blob + noise);
+      image.pixel(x, y)[2] = static_cast<std::uint8_t>(90 + x * 60 / size.width + y * 60 / size.height + noise);
+    }
+  }
+  return image;
+}
+
+class NullSink : public stitcher::FrameSink {
+ public:
+  void write(const video::Image&) override {}
+};
+
+class SamplingSink : public stitcher::FrameSink {
+ public:
+  explicit SamplingSink(stitcher::FrameSink& inner, std::int64_t total) : inner_(inner), total_(total) {}
+  void write(const video::Image& frame) override {
+    inner_.write(frame);
+    if (++count_ % std::max<std::int64_t>(1, total_ / 10) == 0) samples.emplace_back(count_, resident_mib());
+  }
+  std::vector<std::pair<std::int64_t, double>> samples;
+
+ private:
+  stitcher::FrameSink& inner_;
+  std::int64_t total_;
+  std::int64_t count_ = 0;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::map<std::string, std::string> options = {
+      {"--seconds", "20"}, {"--size", "960x544"}, {"--overlap", "1"}, {"--preset", "medium"}, {"--repeat", "3"}};
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (options.count(argv[i]) == 0) {
+      std::fprintf(stderr, "unknown option %s\n", argv[i]);
+      return 2;
+    }
+    options[argv[i]] = argv[i + 1];
+  }
+  const windows::Size size = windows::parse_size(options["--size"]);
+  const int repeat = std::stoi(options["--repeat"]);
+  const windows::FrameRate rate{24, 1};
+  const std::int64_t frames = windows::frames_for_seconds(std::stod(options["--seconds"]), rate);
+  const windows::Grid grid = windows::plan({frames, kWindowFrames, std::stoll(options["--overlap"])});
+
+  std::string pattern = (fs::temp_directory_path() / "reelfarm-bench-XXXXXX").string();
+  const fs::path folder = ::mkdtemp(pattern.data());
+  const fs::path window = folder / "frames.mkv";
+  const Clock::time_point write_start = Clock::now();
+  {
+    video::FrameWriter writer(window, size.width, size.height, rate);
+    for (std::int64_t t = 0; t < kWindowFrames; ++t) writer.write(picture(size, t));
+    writer.finish();
+  }
+  const double write_seconds = seconds_since(write_start);
+
+  video::EncoderOptions encoding;
+  encoding.width = size.width;
+  encoding.height = size.height;
+  encoding.rate = rate;
+  encoding.preset = options["--preset"];
+  std::printf(
+      "%s, %lld frames, %zu windows of %lld, overlap %lld, 8-bit RGB; H.264 %s, CRF 18, %d encoder threads, "
+      "%ld cores; median of %d\n",
+      options["--size"].c_str(), static_cast<long long>(frames), grid.windows.size(),
+      static_cast<long long>(kWindowFrames), static_cast<long long>(grid.overlap_frames), encoding.preset.c_str(),
+      encoding.threads, ::sysconf(_SC_NPROCESSORS_ONLN), repeat);
+  std::printf("artifact: %.2f MB a frame, made and written at %.1f frames/s\n",
+              static_cast<double>(fs::file_size(window)) / 1e6 / kWindowFrames, kWindowFrames / write_seconds);
+
+  const auto stitch = [&](stitcher::FrameSink& sink) {
+    stitcher::Stitcher work(grid, {}, sink);
+    while (!work.complete()) {
+      stitcher::FileSource source(window);
+      work.add_window(source);
+    }
+  };
+  std::vector<double> whole;
+  std::vector<double> without_encoder;
+  std::vector<double> bare;
+  std::vector<std::pair<std::int64_t, double>> memory;
+  double peak = 0;
+  for (int round = 0; round < repeat; ++round) {
+    {
+      const Clock::time_point start = Clock::now();
+      video::VideoEncoder encoder(folder / "partial", encoding);
+      stitcher::EncoderSink sink(encoder, size.width, size.height);
+      SamplingSink sampling(sink, frames);
+      stitch(sampling);
+      encoder.publish(folder / ("whole" + std::to_string(round) + ".mp4"));
+      whole.push_back(static_cast<double>(frames) / seconds_since(start));
+      if (round == 0) memory = sampling.samples;
+      for (const auto& [count, mib] : sampling.samples) peak = std::max(peak, mib);
+    }
+    {
+      const Clock::time_point start = Clock::now();
+      NullSink sink;
+      stitch(sink);
+      without_encoder.push_back(static_cast<double>(frames) / seconds_since(start));
+    }
+  }
+  // The bare encoder gets the same pictures from memory, so this comes after memory was measured.
+  std::vector<video::Image> pictures;
+  for (std::int64_t t = 0; t < kWindowFrames; ++t) pictures.push_back(picture(size, t));
+  for (int round = 0; round < repeat; ++round) {
+    const Clock::time_point start = Clock::now();
+    video::VideoEncoder encoder(folder / "bare", encoding);
+    for (std::int64_t t = 0; t < frames; ++t) encoder.write(pictures[static_cast<std::size_t>(t % kWindowFrames)]);
+    encoder.finish();
+    bare.push_back(static_cast<double>(frames) / seconds_since(start));
+  }
+  std::printf("%-46s %8.1f frames/s\n", "bare encoder, pictures from memory (ceiling)", median(bare));
+  std::printf("%-46s %8.1f frames/s  %5.1f %% of the ceiling\n", "decode, stitch, encode, publish", median(whole),
+              100 * median(whole) / median(bare));
+  std::printf("%-46s %8.1f frames/s\n", "decode and stitch without encoder", median(without_encoder));
+  std::printf("resident memory in MiB at frame:");
+  for (const auto& [count, mib] : memory) std::printf("  %lld: %.0f", static_cast<long long>(count), mib);
+  std::printf("\npeak resident memory while stitching: %.0f MiB\n", peak);
+  fs::remove_all(folder);
+  return 0;
+}
