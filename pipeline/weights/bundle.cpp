@@ -145,6 +145,14 @@ std::vector<std::string> Bundle::components() const {
   return present;
 }
 
+std::vector<std::string> Bundle::weighted_components() const {
+  std::vector<std::string> present = components();
+  std::erase_if(present, [&](const std::string& component) {
+    return !has_weights(component) || !holds_safetensors(folder(component));
+  });
+  return present;
+}
+
 Config Bundle::config(const std::string& component) const {
   return Config::read(folder(component) / config_name(component));
 }

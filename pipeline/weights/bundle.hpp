@@ -27,6 +27,9 @@ class Bundle {
   /// Components with a folder that this version uses, sorted.
   std::vector<std::string> components() const;
 
+  /// Those of components() that have weights.
+  std::vector<std::string> weighted_components() const;
+
   /// Component name -> class name, for those that model_index.json lists.
   const std::map<std::string, std::string>& classes() const { return classes_; }
 

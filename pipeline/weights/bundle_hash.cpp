@@ -46,4 +46,11 @@ std::string bundle_hash(const Bundle& bundle, const fs::path& cache_file) {
   return hash.finish();
 }
 
+fs::path digest_cache_file(const char* xdg_cache_home, const char* home) {
+  const fs::path name = fs::path("reelfarm") / "sha256.json";
+  if (xdg_cache_home != nullptr && *xdg_cache_home != '\0') return xdg_cache_home / name;
+  if (home != nullptr && *home != '\0') return fs::path(home) / ".cache" / name;
+  return {};
+}
+
 }  // namespace reelfarm::weights

@@ -13,4 +13,8 @@ namespace reelfarm::weights {
 /// written costs time and nothing else. Throws WeightError.
 std::string bundle_hash(const Bundle& bundle, const std::filesystem::path& cache_file = {});
 
+/// Where the cache is kept by default: XDG_CACHE_HOME or HOME/.cache, then reelfarm/sha256.json. Empty, which is no
+/// cache, when both variables are null or empty.
+std::filesystem::path digest_cache_file(const char* xdg_cache_home, const char* home);
+
 }  // namespace reelfarm::weights
