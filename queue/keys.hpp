@@ -38,7 +38,7 @@ class Keys {
   std::string claims() const { return prefix_ + "lease:claims"; }  ///< hash owner -> "nonce task" of its last claim
   std::string clock_offset() const {
     return prefix_ + "lease:clock_offset";
-  }                                                               ///< ms added to the server's time (tests)
+  }  ///< tests: ms added to the server's time, or "=ms" to stop it
   std::string groups() const { return prefix_ + "group:index"; }  ///< zset group -> last seen, ms
   std::string group(std::string_view group) const { return with("group:record:", group); }  ///< hash
   std::string bundles() const { return prefix_ + "bundle:index"; }  ///< zset bundle hash -> last registered, ms

@@ -42,10 +42,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEY.delayed, '-inf', now, 'LIMIT
   redis.call('ZREM', KEY.delayed, id)
   local task = load_task(id)
   local job = task and load_job(task.job)
-  if job and not task.unreadable and task.state == 'ready' then
-    task.not_before = 0
-    index_ready(task, job)
-  end
+  if job and not task.unreadable and task.state == 'ready' then index_ready(task, job) end
 end
 
 local queues = {}

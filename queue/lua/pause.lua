@@ -16,6 +16,7 @@ for _, id in ipairs(job_tasks(job.id)) do
   -- A task that rests after a failure stays where it is: when its time comes it will find the job paused.
   if task and not task.unreadable and task.state == 'ready' and task.kind ~= 'stitch' and number(task.not_before) <= now then
     unindex(task, job)
+    redis.call('HSET', task_key(id), 'not_before', 0)
   end
 end
 event('paused', job.id, {'state', 'paused'})

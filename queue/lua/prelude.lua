@@ -4,8 +4,8 @@
 -- ARGV[1]  prefix of every key, "{farm}:"
 -- ARGV[2]  events kept in the stream, approximately
 --
--- Rules: a transition checks everything before its first write. Time is the server's plus lease:clock_offset (milliseconds, for
--- tests). JSON (spec, artifact, ...) is stored and returned, never read. The leases are the one list of who runs what:
+-- Rules: a transition checks everything before its first write. Time is the server's; for tests lease:clock_offset adds
+-- milliseconds to it, or as "=N" stops it at N. JSON (spec, artifact, ...) is stored and returned, never read. The leases are the one list of who runs what:
 -- task state "leased" and membership of lease:expiry change together, and limits are counted there.
 --
 -- A ready task is in exactly one index: task:delayed until its back-off is over; else, unless its job is paused or held,
@@ -47,8 +47,10 @@ local function ready_key(kind, bundle, fingerprint)
 end
 
 local function server_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000) + (tonumber(redis.call('GET', KEY.clock_offset)) or 0)
+  local time, offset = redis.call('TIME'), redis.call('GET', KEY.clock_offset) or '0'
+  local stopped = string.match(offset, '^=(%d+)$')
+  if stopped then return tonumber(stopped) end
+  return time[1] * 1000 + math.floor(time[2] / 1000) + (tonumber(offset) or 0)
 end
 local now = server_ms()
 
@@ -115,7 +117,11 @@ local function rank(task) return (100 - number(task.priority)) * 4398046511104 +
 local function index_ready(task, job)
   if number(task.not_before) > now then
     redis.call('ZADD', KEY.delayed, task.not_before, task.id)
-  elseif task.kind == 'stitch' then
+    return
+  end
+  -- Its rest, if it had one, is over for good, whatever the clock does next.
+  if number(task.not_before) ~= 0 then redis.call('HSET', task_key(task.id), 'not_before', 0) end
+  if task.kind == 'stitch' then
     redis.call('ZADD', KEY.ready_stitch, rank(task), task.id)
   elseif job.paused ~= '1' and job.hold == '' then
     local fingerprint = job.allow_mix == '1' and '' or job.fingerprint

@@ -19,6 +19,14 @@ for _, id in ipairs(job_tasks(job.id)) do
 end
 if #tasks == 0 then return {'refused', job.state, 'the job was never accepted; use resubmit'} end
 
+if job.hold ~= '' then
+  local after = field(job_key(job.id), 'after')
+  local state = field(job_key(after), 'state')
+  if state == 'done' or (state == '' and redis.call('EXISTS', inbox_key(after)) == 0) then
+    job.hold = ''
+    redis.call('HSET', job_key(job.id), 'hold', '')
+  end
+end
 job.closed = '0'
 job.state = live_state(job)
 redis.call('HSET', job_key(job.id), 'state', job.state, 'closed', '0', 'partial', '0', 'output', '', 'finished', 0,

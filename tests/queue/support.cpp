@@ -68,6 +68,10 @@ void TestFarm::advance(std::chrono::milliseconds by) {
   raw({"SET", keys_.clock_offset(), std::to_string(offset_.count())});
 }
 
+void TestFarm::stop_clock_at(ServerTime time) {
+  raw({"SET", keys_.clock_offset(), "=" + std::to_string(time.time_since_epoch().count())});
+}
+
 JobSpec make_spec(const std::string& prompt, int priority) {
   JobSpec spec;
   spec.prompt = prompt;

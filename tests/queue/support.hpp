@@ -46,7 +46,9 @@ class TestFarm {
 
   /// Moves the farm's clock as the transitions see it.
   void advance(std::chrono::milliseconds by);
-  std::chrono::milliseconds offset() const { return offset_; }
+
+  /// Stops the farm's clock at a time, until the next call.
+  void stop_clock_at(ServerTime time);
 
  private:
   Keys keys_;
