@@ -37,10 +37,10 @@ REELFARM_INLINE void store(float value, std::uint16_t* out) {
 }
 
 /// e^x to 2 units in the last place on [-87, 88], clamped outside: a power of two times a polynomial on
-/// [-ln 2 / 2, ln 2 / 2], whose coefficients are those of Cephes' expf (S. Moshier). A NaN gives a finite value.
+/// [-ln 2 / 2, ln 2 / 2], whose coefficients are those of Cephes' expf (S. Moshier). A NaN stays one.
 REELFARM_INLINE float exponential(float x) {
-  x = x > -87.0F ? x : -87.0F;
-  x = x < 88.0F ? x : 88.0F;
+  x = x < -87.0F ? -87.0F : x;
+  x = x > 88.0F ? 88.0F : x;
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
   const float shifted = x * 1.44269504F + kRound;
   const float n = shifted - kRound;
