@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "cli/errors.hpp"
@@ -16,8 +17,14 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLook{20};
 constexpr std::chrono::seconds kAfterKill{30};
 
+/// A process that has ended and waits for its parent to notice counts as gone: it holds nothing any more.
 bool exists(pid_t pid) {
-  return ::kill(pid, 0) == 0 || errno == EPERM;
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  // "pid (name) state ...", where the name may hold anything.
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat.compare(name_end, 3, ") Z") != 0;
 }
 
 /// The farm's processes that are still there.

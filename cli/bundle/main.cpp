@@ -1,11 +1,14 @@
 // reelfarm-bundle: says what a folder of weights can do, and whether it is whole.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "cli/bundle/options.hpp"
 #include "cli/bundle/report.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
+#include "pipeline/weights/verify.hpp"
 
 namespace {
 
@@ -13,9 +16,18 @@ using namespace reelfarm;
 
 constexpr int kBadInput = 2;
 
-/// Throws for what would only come to light when the weights are loaded: a missing part, a broken file.
+/// Throws for what would only come to light when the weights are loaded: a missing part, a broken file, a tensor that
+/// is not there or has another shape.
 void check_files(const weights::Bundle& bundle) {
-  for (const std::string& part : bundle.weighted_components()) bundle.tensors(part);
+  constexpr std::size_t kShown = 5;
+  std::vector<std::string> wrong;
+  for (const std::string& part : bundle.weighted_components())
+    for (std::string& line : weights::wrong_tensors(bundle, part)) wrong.push_back(part + ": " + std::move(line));
+  std::string text;
+  for (std::size_t i = 0; i < std::min(wrong.size(), kShown); ++i) text += "\n  " + wrong[i];
+  if (wrong.size() > kShown) text += "\n  and " + std::to_string(wrong.size() - kShown) + " more";
+  if (!wrong.empty())
+    throw weights::WeightError("weights: " + bundle.path().string() + " does not fit its configuration:" + text);
   bundle.require_complete();
 }
 

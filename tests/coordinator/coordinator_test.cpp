@@ -1,0 +1,132 @@
+#include "coordinator/coordinator.hpp"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <thread>
+
+#include "pipeline/artifacts/file.hpp"
+#include "tests/coordinator/farm_fixture.hpp"
+
+namespace reelfarm::coordinator {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool eventually(const std::function<bool()>& condition, std::chrono::seconds limit = 20s) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+/// A coordinator at work in a thread of this process.
+class RunningCoordinator {
+ public:
+  explicit RunningCoordinator(CoordinatorOptions options)
+      : coordinator_(std::move(options)), thread_([this] { coordinator_.run(); }) {}
+  ~RunningCoordinator() {
+    coordinator_.stop();
+    thread_.join();
+  }
+
+ private:
+  Coordinator coordinator_;
+  std::thread thread_;
+};
+
+class CoordinatorTest : public test::FarmTest {
+ protected:
+  CoordinatorOptions options() const {
+    CoordinatorOptions options;
+    options.store = store_options();
+    options.store.lease = 300ms;
+    options.data = data_.root();
+    options.reap_every = 50ms;
+    options.poll = 20ms;
+    options.retry_pause = 20ms;
+    return options;
+  }
+  static std::optional<queue::Lease> claim(queue::JobStore& store, queue::TaskKind kind) {
+    queue::ClaimFilter filter;
+    filter.owner = "g1";
+    filter.host = "host";
+    filter.kinds = {kind};
+    filter.bundle_hash = test::sample_bundle().hash;
+    filter.fingerprint = "f";
+    return store.claim(filter);
+  }
+  queue::JobSpec request_with_image() const {
+    queue::JobSpec spec = request();
+    spec.image = queue::ImageInput{std::string(64, 'b'), "png", "photo.png"};
+    std::filesystem::create_directories(data_.inputs());
+    artifacts::write_file_durably(data_.input(spec.image->sha256), "a photo");
+    return spec;
+  }
+};
+
+TEST_F(CoordinatorTest, JobsAreAcceptedAsTheyComeAndAfterRedisWasAway) {
+  queue::JobStore store(store_options());
+  store.register_bundle(test::sample_bundle());
+  const RunningCoordinator running(options());
+  const std::string first = store.submit(request()).job;
+  EXPECT_TRUE(eventually([&] { return store.get_job(first)->state == queue::JobState::queued; }));
+  server_->kill();
+  server_->start();
+  const std::string second = store.submit(request()).job;
+  EXPECT_TRUE(eventually([&] { return store.get_job(second)->state == queue::JobState::queued; }));
+}
+
+TEST_F(CoordinatorTest, ALeaseThatIsNotRenewedEndsAndItsTaskMayBeClaimedAgain) {
+  queue::StoreOptions fast = store_options();
+  fast.lease = 300ms;
+  fast.retry.backoff_base = 1ms;
+  queue::JobStore store(fast);
+  store.register_bundle(test::sample_bundle());
+  const std::string job = store.submit(request_with_image()).job;
+  const RunningCoordinator running(options());
+  std::optional<queue::Lease> lease;
+  ASSERT_TRUE(eventually([&] { return (lease = claim(store, queue::TaskKind::window)).has_value(); }));
+  ASSERT_TRUE(eventually([&] { return store.get_task(lease->token.task)->state != queue::TaskState::leased; }));
+  EXPECT_EQ(store.get_task(lease->token.task)->crashes, 1);
+  EXPECT_EQ(store.renew(lease->token), queue::ReplyCode::stale);
+}
+
+TEST_F(CoordinatorTest, ADoneJobsCopyIsPutUnderTheOutputRootAlsoWhenItWasDoneBefore) {
+  queue::JobStore store(store_options());
+  store.register_bundle(test::sample_bundle());
+  CoordinatorOptions with_root = options();
+  with_root.output_root = folder_.path() / "out";
+  std::filesystem::create_directories(with_root.output_root);
+  std::filesystem::create_directories(data_.videos());
+  const auto finish = [&](const std::string& output) {
+    queue::JobSpec spec = request_with_image();
+    spec.output = output;
+    const std::string job = store.submit(spec).job;
+    EXPECT_TRUE(eventually([&] { return store.get_job(job)->state == queue::JobState::queued; }));
+    artifacts::write_file_durably(data_.videos() / (job + ".mp4"), "the video");
+    for (const auto kind : {queue::TaskKind::window, queue::TaskKind::stitch}) {
+      const auto lease = claim(store, kind);
+      EXPECT_TRUE(lease);
+      const queue::FinishReport report{"d", {"videos/" + job + ".mp4", "s", 9, 1}, std::nullopt, ""};
+      EXPECT_EQ(store.finish(lease->token, report), queue::ReplyCode::ok);
+    }
+  };
+  const auto early = with_root.output_root / "early.mp4";
+  {
+    const RunningCoordinator without_root(options());
+    finish(early.string());
+    finish((folder_.path() / "outside.mp4").string());
+  }
+  EXPECT_FALSE(std::filesystem::exists(early));
+  const RunningCoordinator running(with_root);
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(early); }));
+  finish((with_root.output_root / "late.mp4").string());
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(with_root.output_root / "late.mp4"); }));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "outside.mp4"));
+}
+
+}  // namespace
+}  // namespace reelfarm::coordinator
