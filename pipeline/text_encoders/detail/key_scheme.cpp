@@ -8,7 +8,7 @@ nn::ParameterReader scope_that_has(const nn::ParameterReader& reader, std::initi
                                    std::string_view probe) {
   std::string tried;
   for (const std::string_view scope : scopes) {
-    const nn::ParameterReader candidate = scope.empty() ? reader : reader.scope(scope);
+    nn::ParameterReader candidate = scope.empty() ? reader : reader.scope(scope);
     if (candidate.has(probe)) return candidate;
     tried += (tried.empty() ? "" : ", ") + candidate.full_name(probe);
   }

@@ -33,8 +33,8 @@ std::vector<Window> windows(std::int64_t from, std::int64_t to) {
   result.reserve(static_cast<std::size_t>(to));
   for (std::int64_t i = 0; i < to; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
-    const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(center - support + 0.5), 0);
-    const auto end = std::min(static_cast<std::int64_t>(center + support + 0.5), from);
+    const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(std::floor(center - support + 0.5)), 0);
+    const auto end = std::min(static_cast<std::int64_t>(std::floor(center + support + 0.5)), from);
     std::vector<double> weights;
     double sum = 0.0;
     for (std::int64_t source = first; source < end; ++source) {
