@@ -115,15 +115,18 @@ std::string ready_text(const SupervisorOptions& options) {
 }
 
 /// Runs the farm, and tells the terminal that waits for it how the start went.
-int supervise(SupervisorOptions options, ReadyPipe* terminal) {
+int supervise(SupervisorOptions options, std::optional<UpLock> lock, ReadyPipe* terminal) {
   const std::string ready = ready_text(options);
+  const fs::path farm_file = options.data.farm_file();
   const auto failed = [&](int code, const std::string& text) {
+    std::error_code ignored;
+    fs::remove(farm_file, ignored);
+    // Before the terminal hears of it: what is typed there next may be another try.
+    lock.reset();
     if (terminal) terminal->report(code, "reelfarm: " + text);
     std::fprintf(stderr, "reelfarm: %s\n", text.c_str());
     return code;
   };
-  const fs::path farm_file = options.data.farm_file();
-  int code = kDone;
   try {
     Supervisor supervisor(std::move(options));
     supervisor.on_ready = [&] {
@@ -131,22 +134,20 @@ int supervise(SupervisorOptions options, ReadyPipe* terminal) {
       std::fprintf(stderr, "%s\n", ready.c_str());
     };
     supervisor.run();
-    if (terminal) terminal->report(kInterrupted, "reelfarm: the farm was stopped while it came up");
-    return kDone;
   } catch (const CommandError& error) {
-    code = failed(error.code(), error.what());
+    return failed(error.code(), error.what());
   } catch (const queue::ConnectionError& error) {
-    code = failed(kFarmUnreachable, error.what());
+    return failed(kFarmUnreachable, error.what());
   } catch (const queue::Error& error) {
-    code = failed(kBadInput, error.what());
+    return failed(kBadInput, error.what());
   } catch (const artifacts::ArtifactError& error) {
-    code = failed(kBadInput, error.what());
+    return failed(kBadInput, error.what());
   } catch (const std::exception& error) {
-    code = failed(kInternalError, error.what());
+    return failed(kInternalError, error.what());
   }
-  std::error_code ignored;
-  fs::remove(farm_file, ignored);
-  return code;
+  lock.reset();
+  if (terminal) terminal->report(kInterrupted, "reelfarm: the farm was stopped while it came up");
+  return kDone;
 }
 
 }  // namespace
@@ -156,12 +157,12 @@ int run_up(const Arguments& arguments) {
   const queue::DataFolder data = data_folder(arguments);
   make_folders(data);
   // Taken before the farm goes to the background: the process there inherits it.
-  const auto lock = UpLock::take(data);
+  auto lock = UpLock::take(data);
   if (!lock) throw BadInput(running_already(data));
   SupervisorOptions options = plan_farm(arguments, data);
-  if (!options.detached) return supervise(std::move(options), nullptr);
+  if (!options.detached) return supervise(std::move(options), std::move(lock), nullptr);
   ReadyPipe terminal = go_to_background(data.logs() / "up.log");
-  return supervise(std::move(options), &terminal);
+  return supervise(std::move(options), std::move(lock), &terminal);
 }
 
 }  // namespace reelfarm::cli

@@ -130,6 +130,8 @@ TEST_F(UpTest, NothingOutlivesAKilledUp) {
 TEST_F(UpTest, WhatDiesIsStartedAgain) {
   ASSERT_EQ(line_.run(up({"--detach"})).code, 0);
   for (const char* name : {"worker-0", "coordinator", "redis", "stitcher"}) {
+    // The death of one may have been that of another, which is on its way back.
+    ASSERT_TRUE(eventually([&] { return farm().is_object() && farm().at("pids").contains(name); })) << name;
     const pid_t before = farm().at("pids").at(name).get<pid_t>();
     ::kill(before, SIGKILL);
     EXPECT_TRUE(eventually([&] {
