@@ -1,5 +1,6 @@
 // Stitching and encoding against the bare encoder, and against decoding alone: is the file encoded at the encoder's
 // speed? Usage: bench_stitch [--seconds 20] [--size 960x544] [--overlap 1] [--preset medium] [--repeat 3]
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,33 @@ constexpr std::int64_t kWindowFrames = 121;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
+
+// Processor time of this process and its threads so far, in seconds: unlike frames/s it does not depend on what else
+// runs.
+double processor_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+struct Phase {
+  std::vector<double> rates;
+  std::vector<double> processor_ms;
+  Clock::time_point start;
+  double processor_start = 0;
+
+  void begin() {
+    start = Clock::now();
+    processor_start = processor_seconds();
+  }
+  void end(std::int64_t frames) {
+    rates.push_back(static_cast<double>(frames) / seconds_since(start));
+    processor_ms.push_back((processor_seconds() - processor_start) * 1000 / static_cast<double>(frames));
+  }
+};
 
 // Resident memory of this process, in MiB.
 double resident_mib() {
@@ -133,44 +161,48 @@ int main(int argc, char** argv) {
       work.add_window(source);
     }
   };
-  std::vector<double> whole;
-  std::vector<double> without_encoder;
-  std::vector<double> bare;
+  Phase whole;
+  Phase without_encoder;
+  Phase bare;
   std::vector<std::pair<std::int64_t, double>> memory;
   double peak = 0;
   for (int round = 0; round < repeat; ++round) {
     {
-      const Clock::time_point start = Clock::now();
+      whole.begin();
       video::VideoEncoder encoder(folder / "partial", encoding);
       stitcher::EncoderSink sink(encoder, size.width, size.height);
       SamplingSink sampling(sink, frames);
       stitch(sampling);
       encoder.publish(folder / ("whole" + std::to_string(round) + ".mp4"));
-      whole.push_back(static_cast<double>(frames) / seconds_since(start));
+      whole.end(frames);
       if (round == 0) memory = sampling.samples;
       for (const auto& [count, mib] : sampling.samples) peak = std::max(peak, mib);
     }
     {
-      const Clock::time_point start = Clock::now();
+      without_encoder.begin();
       NullSink sink;
       stitch(sink);
-      without_encoder.push_back(static_cast<double>(frames) / seconds_since(start));
+      without_encoder.end(frames);
     }
   }
   // The bare encoder gets the same pictures from memory, so this comes after memory was measured.
   std::vector<video::Image> pictures;
   for (std::int64_t t = 0; t < kWindowFrames; ++t) pictures.push_back(picture(size, t));
   for (int round = 0; round < repeat; ++round) {
-    const Clock::time_point start = Clock::now();
+    bare.begin();
     video::VideoEncoder encoder(folder / "bare", encoding);
     for (std::int64_t t = 0; t < frames; ++t) encoder.write(pictures[static_cast<std::size_t>(t % kWindowFrames)]);
     encoder.finish();
-    bare.push_back(static_cast<double>(frames) / seconds_since(start));
+    bare.end(frames);
   }
-  std::printf("%-46s %8.1f frames/s\n", "bare encoder, pictures from memory (ceiling)", median(bare));
-  std::printf("%-46s %8.1f frames/s  %5.1f %% of the ceiling\n", "decode, stitch, encode, publish", median(whole),
-              100 * median(whole) / median(bare));
-  std::printf("%-46s %8.1f frames/s\n", "decode and stitch without encoder", median(without_encoder));
+  const double ceiling = median(bare.rates);
+  const auto row = [&](const char* name, const Phase& phase) {
+    std::printf("%-46s %8.1f frames/s  %5.1f %% of the ceiling  %6.1f processor ms a frame\n", name,
+                median(phase.rates), 100 * median(phase.rates) / ceiling, median(phase.processor_ms));
+  };
+  row("bare encoder, pictures from memory (ceiling)", bare);
+  row("decode, stitch, encode, publish", whole);
+  row("decode and stitch without encoder", without_encoder);
   std::printf("resident memory in MiB at frame:");
   for (const auto& [count, mib] : memory) std::printf("  %lld: %.0f", static_cast<long long>(count), mib);
   std::printf("\npeak resident memory while stitching: %.0f MiB\n", peak);
