@@ -115,19 +115,23 @@ std::vector<std::string> submit_all(const std::vector<Candidate>& candidates, qu
   for (const Candidate& candidate : candidates) specs.push_back(candidate.spec);
   queue::EventReader events(store.options());
   const auto submitted = store.submit_batch(specs);
-  const auto deadline = std::chrono::steady_clock::now() + patience;
   std::vector<std::string> jobs;
   std::string rejected;
   std::string reason;
+  bool undecided = false;
   for (const queue::SubmitResult& result : submitted) {
     jobs.push_back(result.job);
+    // Of a long file each job decided is a sign of life; patience is for a coordinator that is not there.
+    const auto deadline = std::chrono::steady_clock::now() + (undecided ? std::chrono::milliseconds(0) : patience);
     for (;;) {
       const auto job = store.get_job(result.job);
       if (job && is_rejected(*job) && rejected.empty()) {
         rejected = result.job;
         reason = job->error.message;
       }
-      if (!job || job->state != queue::JobState::submitted || std::chrono::steady_clock::now() >= deadline) break;
+      if (!job || job->state != queue::JobState::submitted) break;
+      undecided = std::chrono::steady_clock::now() >= deadline;
+      if (undecided) break;
       events.read(kLook);
     }
   }

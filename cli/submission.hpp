@@ -32,8 +32,9 @@ void check_without_farm(const std::vector<JobRequest>& requests);
 /// Copies the images into the farm. Throws BadInput when DATA is not this farm's.
 void store_inputs(const std::vector<Candidate>& candidates, queue::JobStore& store, const queue::DataFolder& data);
 
-/// Submits all or none and waits until a coordinator has decided about each, at most `patience`. Returns job ids in
-/// order. When one is rejected, the others are taken back. Throws BadInput with the coordinator's words.
+/// Submits all or none and waits until a coordinator has decided about each, at most `patience` from one decision to
+/// the next. Returns job ids in order. When one is rejected, the others are taken back. Throws BadInput with the
+/// coordinator's words.
 std::vector<std::string> submit_all(const std::vector<Candidate>& candidates, queue::JobStore& store,
                                     std::chrono::milliseconds patience);
 

@@ -2,8 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <stdexcept>
+#include <thread>
 
 #include "coordinator/planner.hpp"
 #include "pipeline/artifacts/errors.hpp"
@@ -12,7 +15,32 @@
 namespace reelfarm::coordinator {
 namespace {
 
-constexpr int kBatch = 1000;
+constexpr int kMaxEntries = 1000;
+constexpr std::size_t kPiece = 64;
+// The disk takes several files on their way at once in hardly more time than one.
+constexpr std::size_t kWriters = 8;
+
+/// Creates the files and replaces each by the one that is there, if another coordinator was first: its plan is the one
+/// that counts. Answers what went wrong with each; empty: nothing.
+std::vector<std::string> write_job_files(const queue::DataFolder& data, std::vector<JobFile>& files) {
+  std::vector<std::string> problems(files.size());
+  std::atomic<std::size_t> next{0};
+  const auto write = [&] {
+    for (std::size_t index = next++; index < files.size(); index = next++) {
+      try {
+        create_job_file(data, files[index]);
+        if (auto existing = read_job_file(data, files[index].job)) files[index] = std::move(*existing);
+      } catch (const std::exception& error) {
+        problems[index] = error.what();
+      }
+    }
+  };
+  std::vector<std::jthread> writers;
+  for (std::size_t writer = 1; writer < std::min(kWriters, files.size()); ++writer) writers.emplace_back(write);
+  write();
+  writers.clear();
+  return problems;
+}
 
 }  // namespace
 
@@ -29,34 +57,44 @@ KnownBundles known_bundles(queue::JobStore& store) {
 
 InboxResult Inbox::process() {
   InboxResult result;
-  const auto entries = store_.read_inbox(kBatch);
+  const auto entries = store_.read_inbox(kMaxEntries);
   if (entries.empty()) return result;
   const KnownBundles bundles = known_bundles(store_);
+  // In pieces, so that the first of a thousand jobs does not wait for the file of the last.
+  for (std::size_t first = 0; first < entries.size(); first += kPiece) {
+    process_piece(std::span(entries).subspan(first, std::min(kPiece, entries.size() - first)), bundles, result);
+  }
+  return result;
+}
+
+void Inbox::process_piece(std::span<const queue::InboxEntry> entries, const KnownBundles& bundles,
+                          InboxResult& result) {
   std::vector<JobFile> decided;
   for (const queue::InboxEntry& entry : entries) {
     try {
       decided.push_back(decide(entry, bundles));
-      create_job_file(data_, decided.back());
-      // Another coordinator may have been first; its plan is the one that counts.
-      if (auto existing = read_job_file(data_, entry.job)) decided.back() = std::move(*existing);
     } catch (const Rejected& error) {
       reject(entry.job, error.what(), result);
     } catch (const NoBundleYet& error) {
       keep_waiting(entry.job, error.what(), result);
     } catch (const artifacts::ArtifactError& error) {
-      if (!decided.empty() && decided.back().job == entry.job) decided.pop_back();
       keep_waiting(entry.job, error.what(), result);
     }
   }
-  if (!decided.empty()) artifacts::sync_path(data_.jobs());
-  for (const JobFile& file : decided) {
+  if (decided.empty()) return;
+  const std::vector<std::string> problems = write_job_files(data_, decided);
+  artifacts::sync_path(data_.jobs());
+  for (std::size_t index = 0; index < decided.size(); ++index) {
+    if (!problems[index].empty()) {
+      keep_waiting(decided[index].job, problems[index], result);
+      continue;
+    }
     try {
-      accept(file, result);
+      accept(decided[index], result);
     } catch (const std::invalid_argument& error) {
-      reject(file.job, std::string("its plan is not consistent: ") + error.what(), result);
+      reject(decided[index].job, std::string("its plan is not consistent: ") + error.what(), result);
     }
   }
-  return result;
 }
 
 JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundles) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 
 #include "coordinator/job_file.hpp"
@@ -29,6 +30,7 @@ class Inbox {
   InboxResult process();
 
  private:
+  void process_piece(std::span<const queue::InboxEntry> entries, const KnownBundles& bundles, InboxResult& result);
   /// The plan of the job file that is there, or a new one. Throws Rejected, NoBundleYet.
   JobFile decide(const queue::InboxEntry& entry, const KnownBundles& bundles);
   void check_against_farm(const queue::JobSpec& spec);
