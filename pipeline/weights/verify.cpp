@@ -1,6 +1,9 @@
 #include "pipeline/weights/verify.hpp"
 
+#include <algorithm>
 #include <cstring>
+
+#include "pipeline/weights/detail/expected_tensors.hpp"
 
 namespace reelfarm::weights {
 namespace {
@@ -81,6 +84,18 @@ BadValues find_bad_values(const TensorInfo& tensor) {
   return {};
 }
 
+std::vector<std::string> wrong_tensors(const Bundle& bundle, const std::string& part) {
+  const auto source = bundle.tensors(part);
+  const Config config = bundle.config(part);
+  if (part.starts_with("transformer")) return detail::expected_transformer(config).differences(*source, true);
+  if (part == "vae") return detail::expected_vae(config).differences(*source, true);
+  const auto kind = bundle.classes().find(part);
+  if (kind == bundle.classes().end())
+    throw WeightError("weights: " + bundle.path().string() + ": model_index.json gives no class for " + part);
+  // Text encoders come with heads and buffers that rendering does not use.
+  return detail::expected_text_encoder(kind->second, config, source->names()).differences(*source, false);
+}
+
 Verification verify(const Bundle& bundle, const std::function<void(const std::string&, std::uint64_t)>& on_part) {
   Verification result;
   result.problems = bundle.missing_parts();
@@ -88,6 +103,8 @@ Verification verify(const Bundle& bundle, const std::function<void(const std::st
     try {
       const auto source = bundle.tensors(part);
       if (on_part) on_part(part, source->total_bytes());
+      for (std::string& line : wrong_tensors(bundle, part))
+        if (result.problems.size() < kMaxProblems) result.problems.push_back(part + ": " + std::move(line));
       verify_part(part, *source, result);
     } catch (const WeightError& error) {
       result.problems.push_back(part + ": " + error.what());

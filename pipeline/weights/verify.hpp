@@ -18,14 +18,20 @@ struct BadValues {
 /// Reads every value: infinities and NaN of the floating-point types, anything but 0 and 1 of booleans.
 BadValues find_bad_values(const TensorInfo& tensor);
 
+/// Tensors of a part that are missing, have another shape than the part's configuration says, or (transformer and VAE)
+/// are unknown to it; one line each, naming file and tensor. Reads no values. Throws WeightError for a file or a
+/// configuration that cannot be read.
+std::vector<std::string> wrong_tensors(const Bundle& bundle, const std::string& part);
+
 struct Verification {
   std::uint64_t tensors = 0;
   std::uint64_t bytes = 0;
   std::vector<std::string> problems;  ///< one line each, naming part, file and tensor; empty when all is well
 };
 
-/// Reads every tensor of every part, and looks for missing parts. `on_part` is called before each part's weights are
-/// read, with its name and bytes. Throws nothing for a bad bundle that could be opened: it is in the problems.
+/// Looks for missing parts and wrong tensors, and reads every value of every part. `on_part` is called before each
+/// part's weights are read, with its name and bytes. Throws nothing for a bad bundle that could be opened: it is in the
+/// problems.
 Verification verify(const Bundle& bundle,
                     const std::function<void(const std::string&, std::uint64_t)>& on_part = nullptr);
 

@@ -39,6 +39,7 @@ def transformer(condition, guidance):
         text_embed_dim=16,
         pooled_projection_dim=8,
         rope_axes_dim=(4, 6, 6),
+        mlp_ratio=3.0,
         image_condition_type=condition,
     )
 
@@ -66,7 +67,7 @@ def components(condition, guidance, shift):
         projection_dim=32,
     )
     vae = AutoencoderKLHunyuanVideo(
-        in_channels=3, out_channels=3, latent_channels=LATENTS, block_out_channels=(8, 8, 8, 8), layers_per_block=1,
+        in_channels=3, out_channels=3, latent_channels=LATENTS, block_out_channels=(8, 8, 16, 16), layers_per_block=2,
         norm_num_groups=4,
     )
     return {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 namespace reelfarm::weights::testing {
@@ -50,6 +52,28 @@ inline std::filesystem::path write_raw(const std::filesystem::path& file, const 
   write_text(file, raw_safetensors(header, data));
   return file;
 }
+
+/// A file in memory whose content changes 20,000 times without a disk that has to keep up.
+class MemoryFile {
+ public:
+  MemoryFile() : fd_(::memfd_create("reelfarm-test", MFD_CLOEXEC)) {
+    if (fd_ < 0) throw std::runtime_error("memfd_create");
+  }
+  ~MemoryFile() { ::close(fd_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+
+  void set(const std::string& content) const {
+    if (::ftruncate(fd_, 0) != 0 ||
+        ::pwrite(fd_, content.data(), content.size(), 0) != static_cast<ssize_t>(content.size()))
+      throw std::runtime_error("memory file");
+  }
+
+ private:
+  int fd_;
+};
 
 /// The message of the error that `call` throws; empty when it throws none.
 template <typename Error, typename Call>
