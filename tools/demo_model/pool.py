@@ -14,6 +14,7 @@ import text
 import world
 
 PREFIX = 6  # most latent frames of a condition
+ROLL_ERROR = 10 ** (-2.4)  # mean square: 24 dB
 
 
 class Pool:
@@ -27,6 +28,7 @@ class Pool:
     def __init__(self, vae, prompts: text.Prompts, size: int, device: str, seed: int, captions_per_clip: int = 6, dtype=torch.bfloat16, batch: int = 16):
         self.vae, self.prompts, self.size, self.device, self.batch, self.per_clip, self.dtype = vae, prompts, size, device, batch, captions_per_clip, dtype
         self.rng, self.words, self.at = np.random.default_rng(seed), random.Random(seed), 0
+        self.roll = None  # (token rows, first frames) -> last frames of the window that the model itself renders from them
         h, w, frames = networks.LATENT_HEIGHT, networks.LATENT_WIDTH, networks.LATENT_FRAMES
         rows, _ = prompts.rows(["a"])
 
@@ -39,12 +41,19 @@ class Pool:
         self.pixels = empty(3, text.IMAGE_SIZE, text.IMAGE_SIZE)
         self.i2v, self.t2i, self.clip = (empty(captions_per_clip, r.shape[1], dtype=torch.int16) for r in (rows.i2v, rows.t2i, rows.clip))
         self.length = empty(captions_per_clip, dtype=torch.int16)
+        self.rolled = torch.zeros((), device=device)  # share of rolled frames that were close enough, running
 
-    def fill(self) -> None:
-        while True:
+    def fill(self, fresh: int) -> None:
+        """Encodes `fresh` clips and repeats them over the pool; training replaces them one refresh after the other."""
+        fresh = min(fresh, self.size)
+        while self.at < fresh:
             self.refresh()
             if self.at == 0:
                 return
+        for tensor in (self.latents, self.object, self.first, self.last, self.prefix, self.count, self.pixels, self.i2v, self.t2i, self.clip, self.length):
+            for at in range(self.at, self.size, self.at):
+                n = min(self.at, self.size - at)
+                tensor[at : at + n] = tensor[:n]
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -70,6 +79,14 @@ class Pool:
         worn = first
         for _ in range(self.words.randint(1, 3)):
             worn = networks.encode(self.vae, (networks.decode(self.vae, worn).float() * 255).round().div(255).to(self.dtype))
+        if self.roll is not None:
+            before = (world.render(here, torch.tensor([-(world.WINDOW - 1) / world.FPS], device=self.device)) * 255).round() / 255
+            ended = self.roll(rows, self.per_clip, before)
+            # Where the model went astray the clip no longer continues its frame: those keep the frame worn by the VAE.
+            close = (ended - clip[:, :, :1]).pow(2).flatten(1).mean(1) < ROLL_ERROR
+            rolled = networks.encode(self.vae, ended.to(self.dtype))
+            worn = torch.where(close.view(-1, 1, 1, 1, 1), rolled, worn)
+            self.rolled = 0.9 * self.rolled + 0.1 * close.float().mean()
         self.first[to] = torch.stack([first[:, :, 0], worn[:, :, 0]], 1)
         self.last[to] = networks.encode(self.vae, half[:, :, -1:])[:, :, 0]
         count = self.words.randint(2, PREFIX)

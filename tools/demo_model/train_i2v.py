@@ -79,23 +79,52 @@ def noisy(x0: torch.Tensor, s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     return (1 - s) * x0 + s * noise, noise - x0
 
 
-def losses(models: dict, pool: Pool, batch: int, exact: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The I2V loss and the T2I loss of one batch; both weigh latents that see an object more."""
-    at = torch.randint(pool.size, (batch,), device=pool.device)
-    k = torch.randint(pool.per_clip, (batch,), device=pool.device)
-    length, vector = pool.length[at, k], networks.pooled(models["clip"], pool.clip[at, k])
+def draw(pool: Pool, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randint(pool.size, (batch,), device=pool.device), torch.randint(pool.per_clip, (batch,), device=pool.device)
+
+
+def loss_video(models: dict, pool: Pool, batch: int, exact: float) -> torch.Tensor:
+    """Flow matching of whole windows; latents that see an object weigh three times as much."""
+    at, k = draw(pool, batch)
     s = sigmas(batch, pool.device, exact)
     x, v = noisy(pool.latents[at].float(), s)
-    hidden, mask = networks.i2v_text(models["llava"], pool.prompts, pool.i2v[at, k], length, pool.pixels[at].float())
+    hidden, mask = networks.i2v_text(models["llava"], pool.prompts, pool.i2v[at, k], pool.length[at, k], pool.pixels[at].float())
+    vector = networks.pooled(models["clip"], pool.clip[at, k])
     out = models["i2v"](torch.cat([x, conditions(pool, at)], 1), s * 1000, hidden, mask, vector, return_dict=False)[0]
-    video = ((out.float() - v) ** 2 * (1 + 2 * pool.object[at].float()[:, None])).mean()
+    return ((out.float() - v) ** 2 * (1 + 2 * pool.object[at].float()[:, None])).mean()
 
-    s = sigmas(batch, pool.device, exact)
+
+def loss_image(models: dict, pool: Pool, batch: int) -> torch.Tensor:
+    """Flow matching of first frames."""
+    at, k = draw(pool, batch)
+    s = sigmas(batch, pool.device, 0.3)
     x, v = noisy(pool.first[at, 0].float()[:, :, None], s)
-    hidden, mask = networks.t2i_text(models["llava"], pool.prompts, pool.t2i[at, k], length)
-    out = models["t2i"](x, s * 1000, hidden, mask, vector, return_dict=False)[0]
-    image = ((out.float() - v) ** 2 * (1 + pool.object[at, :1].float()[:, None])).mean()
-    return video, image
+    hidden, mask = networks.t2i_text(models["llava"], pool.prompts, pool.t2i[at, k], pool.length[at, k])
+    out = models["t2i"](x, s * 1000, hidden, mask, networks.pooled(models["clip"], pool.clip[at, k]), return_dict=False)[0]
+    return ((out.float() - v) ** 2 * (1 + pool.object[at, :1].float()[:, None])).mean()
+
+
+class Roller:
+    """The averaged model as it will be used: four steps from a first frame, and the window's last frame."""
+
+    def __init__(self, prompts: text.Prompts, vae, device: str, dtype):
+        self.models = {k: m.to(device, dtype).eval().requires_grad_(False) for k, m in build(prompts).items() if k != "t2i"}
+        self.prompts, self.vae, self.device, self.dtype = prompts, vae, device, dtype
+
+    def load(self, average: training.Average) -> None:
+        for name, state in average.state().items():
+            if name in self.models:
+                self.models[name].load_state_dict({k.replace("_orig_mod.", ""): v.to(self.dtype) if v.is_floating_point() else v for k, v in state.items()})
+
+    @torch.no_grad()
+    def __call__(self, rows: text.Rows, per_clip: int, first: torch.Tensor) -> torch.Tensor:
+        i2v, length, clip = (getattr(rows, k)[::per_clip].to(self.device) for k in ("i2v", "length", "clip"))
+        hidden, mask = networks.i2v_text(self.models["llava"], self.prompts, i2v, length, networks.vision_pixels(first[:, :, 0]).to(self.dtype))
+        noise = torch.randn(len(first), 16, networks.LATENT_FRAMES, networks.LATENT_HEIGHT, networks.LATENT_WIDTH, device=self.device)
+        extra = networks.condition(networks.encode(self.vae, first.to(self.dtype)))
+        latents = networks.sample(self.models["i2v"], noise, hidden, mask, networks.pooled(self.models["clip"], clip), extra)
+        last = networks.decode(self.vae, latents[:, :, -5:].to(self.dtype))[:, :, -1:]
+        return (last.float() * 255).round() / 255
 
 
 def fastest_attention(device: str, batch: int):
@@ -131,6 +160,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--pool", type=int, default=2048)
+    parser.add_argument("--pool-start", type=int, default=768, help="clips encoded before training starts; the rest follow while it runs")
+    parser.add_argument("--image-every", type=int, default=4, help="a step of the T2I loss every so many steps")
+    parser.add_argument("--roll", action="store_true", help="take worn first frames from windows that the model itself renders (later rounds)")
     parser.add_argument("--refresh-every", type=int, default=40)
     parser.add_argument("--exact", type=float, default=0.75, help="share of training at the sampler's four noise levels")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -147,7 +179,7 @@ def main() -> None:
     fast_padding()
     vae = load_vae(args.work, args.device, torch.bfloat16 if cuda else torch.float32)
     pool = Pool(vae, prompts, args.pool, args.device, int(time.time()), dtype=torch.bfloat16 if cuda else torch.float32)
-    pool.fill()
+    pool.fill(args.pool_start)
     if cuda:
         torch.cuda.synchronize()
     print(f"pool of {args.pool} clips after {time.monotonic() - schedule.begin:.0f} s", flush=True)
@@ -159,10 +191,10 @@ def main() -> None:
         print("resumed", args.work / "video")
     for model in models.values():
         model.to(args.device)
-    parameters = [p for m in models.values() for p in m.parameters()]
     average = training.Average(models, decay=0.9985)
-    opt = training.optimizer(parameters, args.device)
-    for p in parameters:
+    # One optimizer each: a step of one loss must not push the other's weights with stale momentum.
+    optimizers = {name: training.optimizer(model.parameters(), args.device) for name, model in models.items()}
+    for p in average.live:
         p.grad = torch.zeros_like(p)
     kernels = fastest_attention(args.device, args.batch)
     if cuda and not args.no_compile:
@@ -172,31 +204,45 @@ def main() -> None:
     history = torch.zeros(2, device=args.device)
     sigmas(1, args.device, args.exact)
 
-    def step():
-        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext():
-            video, image = losses(models, pool, args.batch, args.exact)
-        (video + image).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
-        opt.step()
-        opt.zero_grad(set_to_none=False)
-        history.lerp_(torch.stack([video, image]).detach(), 0.02)
+    def step(loss, slot, names):
+        parameters = [p for name in names for p in models[name].parameters()]
 
-    training.set_rate(opt, 1e-6)
+        def run():
+            with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext():
+                value = loss()
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
+            for name in names:
+                optimizers[name].step()
+                optimizers[name].zero_grad(set_to_none=False)
+            history[slot].lerp_(value.detach(), 0.02)
+        return run
+
+    def set_rates(rate: float) -> None:
+        for opt in optimizers.values():
+            training.set_rate(opt, rate)
+
+    roller = Roller(prompts, vae, args.device, torch.bfloat16 if cuda else torch.float32) if args.roll else None
+    set_rates(1e-6)
     with sdpa_kernel(kernels):
-        run = training.captured(step, args.device)
+        video = training.captured(step(lambda: loss_video(models, pool, args.batch, args.exact), 0, ("i2v", "llava", "clip")), args.device)
+        image = training.captured(step(lambda: loss_image(models, pool, 4 * args.batch), 1, ("t2i", "llava", "clip")), args.device)
         print(f"ready after {time.monotonic() - schedule.begin:.0f} s", flush=True)
         count, mark, marked = 0, time.monotonic(), 0
         while schedule.fraction() < 1 and count < args.steps:
-            training.set_rate(opt, schedule.rate(count))
-            run()
+            set_rates(schedule.rate(count))
+            (image if count % args.image_every == args.image_every - 1 else video)()
             count += 1
             if count % average.every == 0:
                 average.update()
+            if roller and count % 1000 == 1:
+                roller.load(average)
+                pool.roll = roller
             if count % args.refresh_every == 0:
                 pool.refresh()
             if count % 500 == 0 or count == 100:
                 values, now = history.tolist(), time.monotonic()
-                print(f"step {count} {100 * schedule.fraction():.0f} % video {values[0]:.4f} image {values[1]:.4f} {(count - marked) / (now - mark):.1f} steps/s", flush=True)
+                print(f"step {count} {100 * schedule.fraction():.0f} % video {values[0]:.4f} image {values[1]:.4f} rolled {pool.rolled.item():.2f} {(count - marked) / (now - mark):.1f} steps/s", flush=True)
                 mark, marked = now, count
     state = {name: {k.replace("_orig_mod.", ""): v for k, v in s.items()} for name, s in average.state().items()}
     training.save(out / "video", state)

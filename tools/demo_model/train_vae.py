@@ -69,18 +69,24 @@ class Data:
         self.weight.copy_(1 + 3 * near)
 
 
-def loss_of(model, data: Data, kl_weight: float) -> torch.Tensor:
+def loss_of(model, data: Data, kl_weight: float, decoder_only: bool = False, latent_noise: float = 0.0) -> torch.Tensor:
     x = data.frames
-    moments = model.quant_conv(model.encoder(x.to(torch.bfloat16))).float()
+    with torch.set_grad_enabled(not decoder_only):
+        moments = model.quant_conv(model.encoder(x.to(torch.bfloat16))).float()
     mean, logvar = moments.chunk(2, dim=1)
     logvar = logvar.clamp(-20, 10)
-    z = mean + torch.randn_like(mean) * (0.5 * logvar).exp()
+    deviation = (0.5 * logvar).exp()
+    if latent_noise:  # a level per clip: what a sampled latent is off by
+        deviation = latent_noise * torch.rand(len(x), 1, 1, 1, 1, device=x.device) + 0 * deviation
+    z = mean + torch.randn_like(mean) * deviation
     error = model.decoder(model.post_quant_conv(z.to(torch.bfloat16))).float() - x
     weighted = error.abs() * data.weight
     loss = weighted.mean() + 2 * (weighted * error.abs()).mean()
     loss = loss + 0.5 * ((error[..., 1:] - error[..., :-1]).abs().mean() + (error[..., 1:, :] - error[..., :-1, :]).abs().mean())
     if x.shape[2] > 1:  # what is static stays static
         loss = loss + 0.5 * (error[:, :, 1:] - error[:, :, :-1]).abs().mean()
+    if decoder_only:
+        return loss
     return loss + kl_weight * 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
 
 
@@ -131,6 +137,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--fresh", action="store_true", help="ignore an earlier checkpoint")
+    parser.add_argument("--decoder-only", action="store_true", help="leave the encoder as it is, so that transformers trained on its latents stay valid")
+    parser.add_argument("--latent-noise", type=float, default=0.0, help="noise on the latents the decoder sees, in units of their deviation")
     parser.add_argument("--kl", type=float, default=2e-5)
     parser.add_argument("--eval-clips", type=int, default=16)
     parser.add_argument("--steps", type=int, default=10**9, help="stop after so many steps")
@@ -150,8 +158,20 @@ def main() -> None:
         print("resumed", args.work / "vae")
     if cuda:
         model.to(memory_format=torch.channels_last_3d)
-    half = training.Half([model])
-    average = training.Average({"vae": model}, half.master)
+    trained = [model.post_quant_conv, model.decoder] if args.decoder_only else [model]
+    if args.decoder_only:
+        model.encoder.requires_grad_(False), model.quant_conv.requires_grad_(False)
+        model.encoder.to(torch.bfloat16), model.quant_conv.to(torch.bfloat16)
+        untouched = {k: v.clone() for k, v in training.load(args.work / "vae")["vae"].items() if k.startswith(("encoder.", "quant_conv."))}
+    half = training.Half(trained)
+    average = training.Average({str(i): m for i, m in enumerate(trained)}, half.master)
+
+    def averaged() -> dict:
+        if not args.decoder_only:
+            return average.state()["0"]
+        state = average.state()
+        return untouched | {f"post_quant_conv.{k}": v for k, v in state["0"].items()} | {f"decoder.{k}": v for k, v in state["1"].items()}
+
     opt = training.optimizer(half.master, args.device, weight_decay=0.0)
     seed = int(time.time())
     clips, images = Data(args.batch, FRAMES, args.device, seed), Data(4 * args.batch, 1, args.device, seed + 1)
@@ -159,7 +179,7 @@ def main() -> None:
 
     def step(data, slot):
         def run():
-            loss = loss_of(model, data, args.kl)
+            loss = loss_of(model, data, args.kl, args.decoder_only, args.latent_noise)
             loss.backward()
             half.collect()
             torch.nn.utils.clip_grad_norm_(half.master, 0.5, foreach=True)
@@ -190,12 +210,13 @@ def main() -> None:
             print(f"step {count} {100 * schedule.fraction():.0f} % loss {values[0]:.4f} image {values[1]:.4f} {(count - marked) / (now - mark):.1f} steps/s", flush=True)
             mark, marked = now, count
             if count % 2500 == 0 and schedule.fraction() < 0.9:
-                training.save(out / "vae", average.state())
+                training.save(out / "vae", {"vae": averaged()})
 
     final = networks.vae().to(args.device)
-    final.load_state_dict(average.state()["vae"])
+    training.restore(final, averaged())
     final.eval().requires_grad_(False)
-    normalise(final, args.device)
+    if not args.decoder_only:
+        normalise(final, args.device)
     training.save(out / "vae", {"vae": final.state_dict()})
     dtype = torch.bfloat16 if cuda else torch.float32
     print(f"{count} steps;", "PSNR dB (mean, worst) and flicker (mean, worst):", evaluate(final.to(dtype), args.device, args.eval_clips, dtype, sheet=out / "vae.png"), flush=True)
