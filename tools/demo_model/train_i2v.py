@@ -165,13 +165,14 @@ def main() -> None:
     parser.add_argument("--roll", action="store_true", help="take worn first frames from windows that the model itself renders (later rounds)")
     parser.add_argument("--refresh-every", type=int, default=40)
     parser.add_argument("--exact", type=float, default=0.75, help="share of training at the sampler's four noise levels")
+    parser.add_argument("--flat", type=float, default=0.3, help="share of the time at the full rate; 1 when another run follows")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--steps", type=int, default=10**9)
     args = parser.parse_args()
     out, cuda = args.out or args.work, args.device.startswith("cuda")
-    schedule = training.Schedule(args.minutes, args.rate, warmup=300)
+    schedule = training.Schedule(args.minutes, args.rate, warmup=300, flat=args.flat)
     torch.manual_seed(int(time.time()) % 100000)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 

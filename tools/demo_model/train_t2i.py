@@ -88,13 +88,14 @@ def main() -> None:
     parser.add_argument("--refresh-every", type=int, default=16)
     parser.add_argument("--exact", type=float, default=0.3)
     parser.add_argument("--with-text", action="store_true")
+    parser.add_argument("--flat", type=float, default=0.3, help="share of the time at the full rate; 1 when another run follows")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--steps", type=int, default=10**9)
     args = parser.parse_args()
     out, cuda = args.out or args.work, args.device.startswith("cuda")
     dtype = torch.bfloat16 if cuda else torch.float32
-    schedule = training.Schedule(args.minutes, args.rate, warmup=300)
+    schedule = training.Schedule(args.minutes, args.rate, warmup=300, flat=args.flat)
     torch.manual_seed(int(time.time()) % 100000)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 

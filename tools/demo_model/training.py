@@ -13,7 +13,7 @@ PART_BYTES = 15 << 20  # checkpoints travel as files of at most this size
 
 
 class Schedule:
-    """Learning rate over the stage's wall-clock budget: warm-up by steps, flat, then a cosine to `floor`. The clock starts with start()."""
+    """Learning rate over the stage's wall-clock budget: warm-up by steps, flat for the share `flat`, then a cosine to `floor`."""
 
     def __init__(self, minutes: float, peak: float, warmup: int = 200, flat: float = 0.3, floor: float = 0.02):
         self.seconds, self.peak, self.warmup, self.flat, self.floor = minutes * 60, peak, warmup, flat, floor
@@ -23,7 +23,7 @@ class Schedule:
         return (time.monotonic() - self.begin) / self.seconds
 
     def rate(self, step: int) -> float:
-        f = (min(self.fraction(), 1.0) - self.flat) / (1 - self.flat)
+        f = (min(self.fraction(), 1.0) - self.flat) / max(1 - self.flat, 1e-9)
         decay = 1.0 if f <= 0 else self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * f))
         return self.peak * min(1.0, (step + 1) / self.warmup) * decay
 
