@@ -17,7 +17,14 @@ Conv3d::Conv3d(const at::Tensor& weight, at::Tensor bias, std::array<std::int64_
     : weight_(weight.contiguous(kChannelsLast)), bias_(std::move(bias)), stride_(stride) {}
 
 at::Tensor Conv3d::operator()(const at::Tensor& x) const {
-  return at::conv3d(x.contiguous(kChannelsLast), weight_, bias_, stride_).contiguous(kChannelsLast);
+  const at::Tensor input = x.contiguous(kChannelsLast);
+  // For small fp32 inputs and 1x1x1 kernels at::conv3d takes a path without oneDNN, which is up to 7 times slower.
+  if (input.device().is_cpu() && input.scalar_type() == at::kFloat && at::hasMKLDNN()) {
+    return at::mkldnn_convolution(input, weight_, bias_, /*padding=*/{0, 0, 0}, stride_, /*dilation=*/{1, 1, 1},
+                                  /*groups=*/1)
+        .contiguous(kChannelsLast);
+  }
+  return at::conv3d(input, weight_, bias_, stride_).contiguous(kChannelsLast);
 }
 
 }  // namespace reelfarm::nn

@@ -1,5 +1,6 @@
 #include "pipeline/vae/resnet_block.hpp"
 
+#include "pipeline/nn/add.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/vae/config.hpp"
 
@@ -18,8 +19,9 @@ ResnetBlock::ResnetBlock(const nn::ParameterReader& reader, std::int64_t in_chan
 }
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x) const {
-  at::Tensor y = conv2_.after_norm(norm2_, conv1_.after_norm(norm1_, x));
-  return y.add_(shortcut_ ? (*shortcut_)(x) : x);
+  const at::Tensor y = conv2_.after_norm(norm2_, conv1_.after_norm(norm1_, x));
+  nn::add_(y, shortcut_ ? (*shortcut_)(x) : x);
+  return y;
 }
 
 }  // namespace reelfarm::vae

@@ -4,6 +4,7 @@
 
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/vae/causal_padding.hpp"
+#include "pipeline/vae/phase_interleave.hpp"
 
 namespace reelfarm::vae {
 namespace {
@@ -50,40 +51,9 @@ nn::Conv3d UpsampleConv::phases(const nn::ParameterReader& reader, std::int64_t 
 }
 
 at::Tensor UpsampleConv::operator()(const at::Tensor& x) const {
-  const std::int64_t frames = x.size(2);
-  const std::int64_t height = x.size(3);
-  const std::int64_t width = x.size(4);
+  // A doubled frame reads itself and the one before; T and the kernel's three taps otherwise.
   const PaddedVideo padded(x, time_ ? 1 : 2, 1);
-  // (N, phases * C, T, H + 1 or H, W + 1 or W)
-  const at::Tensor y = conv_(padded.whole());
-  const std::int64_t in_space = space_ ? 2 : 1;
-  at::Tensor out =
-      at::empty({x.size(0), channels_, time_ ? 2 * frames - 1 : frames, in_space * height, in_space * width},
-                x.options().memory_format(at::MemoryFormat::ChannelsLast3d));
-  std::int64_t phase = 0;
-  for (std::int64_t pt = 0; pt < (time_ ? 2 : 1); ++pt) {
-    for (std::int64_t ph = 0; ph < in_space; ++ph) {
-      for (std::int64_t pw = 0; pw < in_space; ++pw, ++phase) {
-        at::Tensor from = y.narrow(1, phase * channels_, channels_);
-        at::Tensor to = out;
-        if (space_) {
-          // The odd phase reads one pixel further: its first window is the second one of the joint convolution.
-          from = from.narrow(3, ph, height).narrow(4, pw, width);
-          to = to.slice(3, ph, to.size(3), 2).slice(4, pw, to.size(4), 2);
-        }
-        if (time_ && pt == 0) {
-          // First copies: frames 1, 3, 5, ...; frame 0 has none.
-          if (frames == 1) continue;
-          from = from.narrow(2, 1, frames - 1);
-          to = to.slice(2, 1, to.size(2), 2);
-        } else if (time_) {
-          to = to.slice(2, 0, to.size(2), 2);
-        }
-        to.copy_(from);
-      }
-    }
-  }
-  return out;
+  return interleave_phases(conv_(padded.whole()), channels_, time_, space_);
 }
 
 }  // namespace reelfarm::vae

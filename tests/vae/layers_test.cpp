@@ -7,6 +7,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "pipeline/nn/add.hpp"
 #include "pipeline/nn/group_norm.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/vae/causal_padding.hpp"
@@ -125,6 +126,18 @@ TEST(GroupNormSilu, HasTheSameBitsForAnyNumberOfThreads) {
   at::set_num_threads(threads);
   EXPECT_TRUE(results[0].equal(results[1]));
   EXPECT_TRUE(results[0].equal(results[2]));
+}
+
+TEST(Add, HasTheBitsOfLibTorchsSum) {
+  at::manual_seed(4);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor x = at::randn({1, 5, 3, 4, 7}).to(dtype).contiguous(kChannelsLast);
+    for (const at::Tensor& y : {at::randn_like(x), at::randn_like(x).contiguous()}) {
+      const at::Tensor expected = y + x;
+      nn::add_(y, x);
+      EXPECT_TRUE(y.equal(expected));
+    }
+  }
 }
 
 TEST(PaddedVideo, RepeatsTheBordersAndTheFirstFrame) {

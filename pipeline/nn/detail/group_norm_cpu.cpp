@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 
 #include "pipeline/nn/detail/group_norm_loops.hpp"
+#include "pipeline/nn/detail/vector_math.hpp"
 
 namespace reelfarm::nn::detail {
 namespace {
@@ -36,23 +37,14 @@ struct ScaleShift {
   std::vector<float> shift;
 };
 
-float first_value(float x) {
-  return x;
-}
-
-float first_value(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
 // Mean and variance per group from sums around a pivot (the first voxel), so that a mean far from zero cancels nothing.
 template <typename T>
 ScaleShift statistics(const T* x, std::int64_t voxels, std::int64_t channels, std::int64_t groups, double eps,
                       const float* weight, const float* bias) {
-  const auto& loops = group_norm_loops<T>();
   const std::int64_t repeats = period_voxels(channels);
   const std::int64_t period = repeats * channels;
   std::vector<float> pivot(static_cast<std::size_t>(channels));
-  std::transform(x, x + channels, pivot.begin(), [](T value) { return first_value(value); });
+  std::transform(x, x + channels, pivot.begin(), [](T value) { return widen(value); });
   const std::vector<float> pivots = repeat(pivot, repeats);
 
   const std::int64_t blocks = (voxels + kBlockVoxels - 1) / kBlockVoxels;
@@ -63,7 +55,7 @@ ScaleShift statistics(const T* x, std::int64_t voxels, std::int64_t channels, st
       std::ranges::fill(sums, 0.0F);
       const std::int64_t first = block * kBlockVoxels;
       const std::int64_t count = std::min(kBlockVoxels, voxels - first) * channels;
-      loops.accumulate(x + first * channels, count, pivots.data(), sums.data(), sums.data() + period, period);
+      accumulate_moments(x + first * channels, count, pivots.data(), sums.data(), sums.data() + period, period);
       double* totals = partial.data() + block * 2 * channels;
       for (std::int64_t i = 0; i < period; ++i) {
         totals[i % channels] += sums[static_cast<std::size_t>(i)];
@@ -106,7 +98,6 @@ ScaleShift statistics(const T* x, std::int64_t voxels, std::int64_t channels, st
 template <typename T>
 void run(const at::Tensor& x, const at::Tensor& out, const at::Tensor& weight, const at::Tensor& bias,
          std::int64_t groups, double eps) {
-  const auto& loops = group_norm_loops<T>();
   const std::int64_t channels = x.size(1);
   const std::int64_t frames = x.size(2);
   const std::int64_t rows = x.size(3);
@@ -124,8 +115,8 @@ void run(const at::Tensor& x, const at::Tensor& out, const at::Tensor& weight, c
     at::parallel_for(0, frames * rows, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         T* target = to + row / rows * out.stride(2) + row % rows * out.stride(3);
-        loops.apply(from + row * width * channels, target, width * channels, scale.data(), shift.data(),
-                    repeats * channels);
+        scale_shift_silu(from + row * width * channels, target, width * channels, scale.data(), shift.data(),
+                         repeats * channels);
       }
     });
   }

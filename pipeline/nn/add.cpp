@@ -1,0 +1,24 @@
+#include "pipeline/nn/add.hpp"
+
+#include <ATen/Parallel.h>
+
+#include "pipeline/nn/detail/add_rows.hpp"
+
+namespace reelfarm::nn {
+
+constexpr std::int64_t kGrain = 32768;
+
+void add_(const at::Tensor& y, const at::Tensor& x) {
+  const bool dense = y.is_non_overlapping_and_dense() && y.strides() == x.strides() && y.sizes() == x.sizes();
+  if (!y.is_cpu() || !x.is_cpu() || !dense || y.scalar_type() != at::kBFloat16 || x.scalar_type() != at::kBFloat16) {
+    y.add_(x);
+    return;
+  }
+  auto* sum = static_cast<std::uint16_t*>(y.mutable_data_ptr());
+  const auto* term = static_cast<const std::uint16_t*>(x.const_data_ptr());
+  at::parallel_for(0, y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    detail::add_row(sum + begin, term + begin, end - begin);
+  });
+}
+
+}  // namespace reelfarm::nn
