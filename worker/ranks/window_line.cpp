@@ -15,6 +15,7 @@
 #include "pipeline/video/errors.hpp"
 #include "pipeline/video/image_fit.hpp"
 #include "pipeline/video/image_reader.hpp"
+#include "worker/ranks/frame_sorter.hpp"
 #include "worker/ranks/publisher.hpp"
 
 namespace reelfarm::worker {
@@ -118,7 +119,10 @@ void WindowLine::take(const TaskOrder& order) {
 template <typename Body>
 void WindowLine::Impl::guard(const TaskOrder& order, int& step, const Body& body) {
   const auto failed = [&](const char* failure, const std::exception& error) {
-    setup.reporter.send(Failed{order.task, failure, error.what()});
+    // LibTorch's errors carry a stack of addresses, which helps nobody in a list of jobs.
+    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+    setup.reporter.send(
+        Failed{order.task, failure, torch_error != nullptr ? torch_error->what_without_backtrace() : error.what()});
   };
   try {
     body();
@@ -211,28 +215,23 @@ void WindowLine::Impl::decode(const Denoised& window) {
     const std::int64_t all_frames = 4 * (order.num_latents - 1) + 1;
     WindowPublisher publisher(setup.data, order, setup.fingerprint);
     std::optional<FileReference> tail_file;
-    std::vector<at::Tensor> tail_pieces;
-    std::int64_t tail_seen = 0;
+    FrameSorter sorter(all_frames, tail_frames);
     setup.renderer.decode(
         window.latents, {tail_frames, false},
         [&](const render::DecodedFrames& piece) {
-          if (piece.first_frame >= all_frames - tail_frames) {
-            tail_pieces.push_back(piece.rgb8);
-            tail_seen += piece.rgb8.size(0);
-            if (tail_seen < tail_frames) return;
-            const at::Tensor frames = at::cat(tail_pieces);
+          sorter.add(piece.first_frame, piece.rgb8, [&](const at::Tensor& frames) {
+            publisher.write(frames);
+            progress({render::Phase::write, order.steps, order.steps,
+                      static_cast<double>(sorter.written()) / static_cast<double>(all_frames)});
+          });
+          if (const std::optional<at::Tensor> frames = sorter.take_tail()) {
             const at::Tensor latents =
                 window.latents.narrow(2, order.num_latents - order.tail_latents, order.tail_latents);
-            tail_file = publish_tail(setup.data, order, {frames, latents});
+            tail_file = publish_tail(setup.data, order, {*frames, latents});
             setup.reporter.send(TailReady{order.task, *tail_file});
-            return;
           }
-          publisher.write(piece.rgb8);
-          progress({render::Phase::write, order.steps, order.steps,
-                    static_cast<double>(piece.first_frame + piece.rgb8.size(0)) / static_cast<double>(all_frames)});
         },
         progress);
-    publisher.write(at::cat(tail_pieces));
     const nlohmann::json metrics = {{"denoise_seconds", window.denoise_seconds},
                                     {"decode_seconds", seconds_since(begin)}};
     const FileReference file = publisher.publish(*tail_file, metrics.dump());
