@@ -1,6 +1,10 @@
 #include "pipeline/weights/tensor_source.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <set>
 
 #include "pipeline/weights/detail/near_match.hpp"
@@ -62,6 +66,15 @@ fs::path pick_in_folder(const fs::path& folder) {
 }
 
 }  // namespace
+
+void prefetch(const TensorInfo& tensor) {
+  if (tensor.bytes.empty()) return;
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) & ~(page - 1);
+  const auto end = reinterpret_cast<std::uintptr_t>(tensor.bytes.data() + tensor.bytes.size());
+  // A hint: where the kernel does not take it, the pages are read at the first touch.
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+}
 
 TensorSource::TensorSource(fs::path path) : path_(std::move(path)) {}
 TensorSource::~TensorSource() = default;

@@ -27,6 +27,10 @@ struct TensorInfo {
   std::string file;  // path of the file that holds it, for messages
 };
 
+/// Starts to read the tensor's pages from the disk and returns before they are there. Worth a call for the tensor after
+/// the one that is being copied: page faults alone wait for the disk each time.
+void prefetch(const TensorInfo& tensor);
+
 /// The tensors of one component, from one file or from shards; keeps its files mapped for as long as it lives.
 ///
 /// A file that another process truncates while it is mapped raises SIGBUS at the next read beyond its new end: replace

@@ -44,8 +44,11 @@ BadValues scan_exponent(std::span<const std::byte> bytes, Word exponent) {
 }
 
 void verify_part(const std::string& part, const TensorSource& source, Verification& result) {
-  for (const std::string& name : source.names()) {
+  const std::vector<std::string> names = source.names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i];
     const TensorInfo& tensor = source.at(name);
+    if (i + 1 < names.size()) prefetch(source.at(names[i + 1]));
     ++result.tensors;
     result.bytes += tensor.bytes.size();
     const BadValues bad = find_bad_values(tensor);
