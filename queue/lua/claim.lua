@@ -14,20 +14,22 @@
 local owner, host, nonce, lease_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local bundle, fingerprint, max_leases = ARGV[8], ARGV[9], tonumber(ARGV[10])
 
-local function grant(task)
+local function grant(task, expiry)
   local inputs = {}
   for other in string.gmatch(task.depends, '(%S+):%a+') do
     local input = read(task_key(other), {'kind', 'window', 'tail', 'artifact'})
     for _, value in ipairs({other, input.kind, input.window, input.tail, input.artifact}) do inputs[#inputs + 1] = value end
   end
-  return {'ok', task.id, task.attempt, redis.call('ZSCORE', KEY.leases, task.id), redis.call('HGETALL', task_key(task.id)),
+  return {'ok', task.id, task.attempt, expiry, redis.call('HGETALL', task_key(task.id)),
           redis.call('HGET', job_key(task.job), 'spec'), inputs}
 end
 
 local last_nonce, last_task = string.match(redis.call('HGET', KEY.claims, owner) or '', '^(%S+) (%S+)$')
 if last_nonce == nonce then
   local task = load_task(last_task)
-  if task and task.state == 'leased' and task.owner == owner and task.nonce == nonce then return grant(task) end
+  if task and task.state == 'leased' and task.owner == owner and task.nonce == nonce then
+    return grant(task, redis.call('ZSCORE', KEY.leases, task.id))
+  end
 end
 if redis.call('HGET', group_key(owner), 'drain') == '1' then return {'draining'} end
 if max_leases > 0 then
@@ -88,15 +90,17 @@ for _ = 1, 1000 do
     elseif not resting then
       task.attempt = string.format('%.0f', task.attempt + 1)
       redis.call('HSET', task_key(id), 'state', 'leased', 'attempt', task.attempt, 'owner', owner, 'nonce', nonce, 'host', host,
-                 'claimed', now, 'lease_ms', lease_ms, 'phase', '', 'step', 0, 'fraction', 0, 'not_before', 0)
-      redis.call('HSETNX', task_key(id), 'started', now)
+                 'claimed', now, 'lease_ms', lease_ms, 'phase', '', 'step', 0, 'fraction', 0, 'not_before', 0,
+                 'started', task.started ~= '' and task.started or now)
       redis.call('ZADD', KEY.leases, now + lease_ms, id)
       redis.call('HSET', KEY.claims, owner, nonce .. ' ' .. id)
-      if render and job.fingerprint == '' then redis.call('HSET', job_key(task.job), 'fingerprint', fingerprint) end
-      if number(job.started) == 0 then redis.call('HSET', job_key(task.job), 'started', now) end
-      if job.state == 'queued' then redis.call('HSET', job_key(task.job), 'state', 'running') end
+      if (render and job.fingerprint == '') or number(job.started) == 0 or job.state == 'queued' then
+        redis.call('HSET', job_key(task.job), 'fingerprint', job.fingerprint == '' and render and fingerprint or job.fingerprint,
+                   'started', number(job.started) > 0 and job.started or now, 'state',
+                   job.state == 'queued' and 'running' or job.state)
+      end
       event('claimed', task.job, {'task', id, 'state', 'leased', 'owner', owner, 'attempt', task.attempt})
-      return grant(task)
+      return grant(task, string.format('%.0f', now + lease_ms))
     end
   end
 end

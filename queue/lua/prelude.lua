@@ -67,7 +67,7 @@ local function field(key, name) return read(key, {name})[name] end
 
 local TASK_FIELDS = {'schema', 'job', 'kind', 'window', 'state', 'depends', 'dependents', 'bundle', 'priority', 'sequence',
                      'attempt', 'owner', 'nonce', 'crashes', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
-                     'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended'}
+                     'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started'}
 local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'priority', 'sequence', 'started',
                     'closed', 'windows'}
 local KINDS = {image = true, window = true, stitch = true}
