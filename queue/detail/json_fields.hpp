@@ -72,7 +72,7 @@ class JsonFields {
     }();
     if (fits) {
       try {
-        const T value = field.get<T>();
+        T value = field.get<T>();
         if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
           if (nlohmann::json(value) != field) throw CodecError(describe(name, field) + " is out of range");
         }
