@@ -19,8 +19,8 @@ namespace reelfarm::queue {
 
 /// How often a task may go wrong, and how long it then rests: base, doubled each time, at most cap.
 struct RetryPolicy {
-  int max_crashes = 5;    ///< at one step; then the task is poison
-  int max_failures = 3;   ///< over all attempts; then the task is failed
+  int max_crashes = 5;   ///< at one step; then the task is poison
+  int max_failures = 3;  ///< over all attempts; then the task is failed
   std::chrono::milliseconds backoff_base{1000};
   std::chrono::milliseconds backoff_cap{60000};
 };
