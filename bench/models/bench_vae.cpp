@@ -27,13 +27,15 @@ double seconds(const Work& work) {
 }
 
 /// What the processor gives a large product of this type: the ceiling of any model made of products.
-double matmul_gflops(at::ScalarType dtype) {
-  constexpr std::int64_t kSize = 2048;
-  const at::Tensor a = at::randn({kSize, kSize}).to(dtype);
-  const at::Tensor b = at::randn({kSize, kSize}).to(dtype);
+double matmul_gflops(const nn::Placement& placement) {
+  const std::int64_t size = placement.device.is_cuda() ? 8192 : 2048;
+  const at::Tensor a = at::randn({size, size}).to(placement.device, placement.dtype);
+  const at::Tensor b = at::randn({size, size}).to(placement.device, placement.dtype);
   double best = 1e9;
-  for (int i = 0; i < 3; ++i) best = std::min(best, seconds([&] { at::matmul(a, b); }));
-  return 2.0 * kSize * kSize * kSize / best * 1e-9;
+  // Reading one element waits for the device.
+  for (int i = 0; i < 3; ++i) best = std::min(best, seconds([&] { at::matmul(a, b)[0][0].cpu(); }));
+  const auto n = static_cast<double>(size);
+  return 2.0 * n * n * n / best * 1e-9;
 }
 
 at::Tensor read(const std::string& file, const std::string& name) {
@@ -47,15 +49,17 @@ void answer(const std::string& line, const vae::CausalVae& model, const at::Tens
   vae::DecodeOptions options;
   words >> command >> options.plan;
   if (command == "decode") {
-    std::cout << seconds([&] { model.decode(latents, options, [](const vae::FrameChunk&) {}); }) << std::endl;
+    std::cout << seconds([&] {
+      model.decode(latents, options, [](const vae::FrameChunk& chunk) { chunk.rgb8.cpu(); });
+    }) << std::endl;
   } else if (command == "encode") {
-    std::cout << seconds([&] { model.encode(video, options.plan); }) << std::endl;
+    std::cout << seconds([&] { model.encode(video, options.plan).cpu(); }) << std::endl;
   } else if (command == "matmul") {
-    std::cout << matmul_gflops(model.placement().dtype) << std::endl;
+    std::cout << matmul_gflops(model.placement()) << std::endl;
   } else if (command == "save") {
     std::string path;
     words >> path;
-    const at::Tensor sample = model.decode_sample(latents, options.plan).contiguous();
+    const at::Tensor sample = model.decode_sample(latents, options.plan).cpu().contiguous();
     std::ofstream(path, std::ios::binary)
         .write(static_cast<const char*>(sample.const_data_ptr()), static_cast<std::streamsize>(sample.nbytes()));
     std::cout << 0 << std::endl;
@@ -68,14 +72,15 @@ void answer(const std::string& line, const vae::CausalVae& model, const at::Tens
 
 int main(int argc, char** argv) {
   nn::keep_host_memory();
-  if (argc != 4) {
-    std::cerr << "usage: bench_vae FOLDER fp32|bf16 THREADS   (FOLDER as bench/models/vae.py writes it)\n";
+  if (argc != 4 && argc != 5) {
+    std::cerr << "usage: bench_vae FOLDER fp32|bf16 THREADS [cpu|cuda]   (FOLDER as bench/models/vae.py writes it)\n";
     return 2;
   }
   try {
     const std::string folder = argv[1];
+    const c10::Device device = nn::resolve_device(argc == 5 ? argv[4] : "cpu");
     at::set_num_threads(std::stoi(argv[3]));
-    const auto model = vae::CausalVae::open(folder + "/vae", {c10::kCPU, nn::resolve_dtype(argv[2], c10::kCPU)});
+    const auto model = vae::CausalVae::open(folder + "/vae", {device, nn::resolve_dtype(argv[2], device)});
     const at::Tensor latents = read(folder + "/data.safetensors", "latents");
     const at::Tensor video = read(folder + "/data.safetensors", "video");
     for (std::string line; std::getline(std::cin, line);) answer(line, *model, latents, video);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <ATen/Context.h>
+
 #include "pipeline/nn/cuda_kernels.hpp"
 
 namespace reelfarm::nn {
@@ -40,6 +42,8 @@ void load_cuda_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
     open_library("libtorch_cuda.so");
+    // An fp32 run means fp32: cuDNN's convolutions would take TF32, with 10 bits of mantissa, unless told otherwise.
+    at::globalContext().setAllowTF32CuDNN(false);
     const std::filesystem::path plugin = plugin_path();
     if (!plugin.empty()) adopt_cuda_kernels(open_library(plugin.string()), plugin.c_str());
   });

@@ -1,12 +1,17 @@
 #include "pipeline/nn/group_norm.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "pipeline/nn/detail/group_norm_cpu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 
 namespace reelfarm::nn {
+
+constexpr std::int64_t kBetweenElements = std::int64_t{1} << 27;  // 512 MB
 
 GroupNorm::GroupNorm(const ParameterReader& reader, std::int64_t groups, std::int64_t channels, double eps)
     : weight_(reader.tensor("weight", {channels}, at::kFloat)),
@@ -19,10 +24,36 @@ GroupNorm::GroupNorm(const ParameterReader& reader, std::int64_t groups, std::in
   }
 }
 
+// norm(x) = x * scale + shift, both (N, C, 1, 1, 1) fp32. ATen's own group norm turns channels-last tensors on a GPU
+// into another order and back, and rounds once more.
+GroupNorm::Affine GroupNorm::affine(const at::Tensor& x) const {
+  const std::int64_t samples = x.size(0);
+  const std::int64_t channels = x.size(1);
+  const double voxels = static_cast<double>(x.numel()) / static_cast<double>(samples * channels);
+  const std::vector<std::int64_t> positions = {2, 3, 4};
+  at::Tensor mean;
+  at::Tensor variance;
+  if (x.scalar_type() == at::kFloat) {
+    std::tie(variance, mean) = at::var_mean(x, positions, /*correction=*/0);
+  } else {
+    // Sums in fp32 without storing x in fp32; var_mean would round its results to 16 bits.
+    mean = at::sum(x, positions, false, at::kFloat).div_(voxels);
+    variance = at::linalg_vector_norm(x, 2, positions, false, at::kFloat).square_().div_(voxels).sub_(mean.square());
+  }
+  const std::vector<std::int64_t> grouped = {samples, groups_, channels / groups_};
+  mean = mean.view(grouped);
+  const at::Tensor mean_of_group = mean.mean(-1, /*keepdim=*/true);
+  const at::Tensor variance_of_group =
+      (variance.view(grouped) + (mean - mean_of_group).square_()).mean(-1, /*keepdim=*/true);
+  const at::Tensor inverse = variance_of_group.clamp_min(0.0).add_(eps_).rsqrt_();
+  const at::Tensor scale = weight_.view({1, groups_, channels / groups_}) * inverse;
+  const at::Tensor shift = bias_.view({1, groups_, channels / groups_}) - mean_of_group * scale;
+  return {scale.view({samples, channels, 1, 1, 1}), shift.view({samples, channels, 1, 1, 1})};
+}
+
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  if (x.device().is_cpu()) return at::group_norm(x, groups_, weight_, bias_, eps_);
-  // Off the CPU the kernels want scale and shift in the type of x.
-  return at::group_norm(x, groups_, weight_.to(x.scalar_type()), bias_.to(x.scalar_type()), eps_);
+  const Affine terms = affine(x);
+  return at::addcmul(terms.shift, x, terms.scale).to(x.scalar_type());
 }
 
 void GroupNorm::silu_into(const at::Tensor& x, const at::Tensor& out) const {
@@ -30,8 +61,14 @@ void GroupNorm::silu_into(const at::Tensor& x, const at::Tensor& out) const {
     detail::group_norm_silu(x, out, weight_, bias_, groups_, eps_);
     return;
   }
-  at::Tensor y = (*this)(x);
-  out.copy_(at::silu_(y));
+  const Affine terms = affine(x);
+  // Some frames at a time: what lies between is fp32.
+  const std::int64_t frames = std::max<std::int64_t>(1, kBetweenElements * x.size(2) / x.numel());
+  for (std::int64_t first = 0; first < x.size(2); first += frames) {
+    const std::int64_t count = std::min(frames, x.size(2) - first);
+    at::Tensor y = at::addcmul(terms.shift, x.narrow(2, first, count), terms.scale);
+    out.narrow(2, first, count).copy_(at::silu_(y));
+  }
 }
 
 }  // namespace reelfarm::nn

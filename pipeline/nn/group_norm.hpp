@@ -8,14 +8,14 @@ namespace reelfarm::nn {
 
 class ParameterReader;
 
-/// Group norm over (N, C, ...) with learnt "weight" and "bias" (C), which are kept in fp32 whatever the compute type.
-/// Source: arXiv 1803.08494.
+/// Group norm over (N, C, T, H, W) with learnt "weight" and "bias" (C), which are kept in fp32 whatever the compute
+/// type. Source: arXiv 1803.08494.
 class GroupNorm {
  public:
   /// Throws std::invalid_argument when `groups` does not divide `channels`.
   GroupNorm(const ParameterReader& reader, std::int64_t groups, std::int64_t channels, double eps);
 
-  /// x: (N, C, ...) -> same shape, type and memory order.
+  /// x: (N, C, T, H, W) -> same shape and type.
   at::Tensor operator()(const at::Tensor& x) const;
 
   /// out = silu(norm(x)), x and out: (N, C, T, H, W). `out` may be a view into a larger buffer, such as the inside of a
@@ -24,6 +24,12 @@ class GroupNorm {
   void silu_into(const at::Tensor& x, const at::Tensor& out) const;
 
  private:
+  struct Affine {
+    at::Tensor scale;
+    at::Tensor shift;
+  };
+  Affine affine(const at::Tensor& x) const;
+
   at::Tensor weight_;
   at::Tensor bias_;
   std::int64_t groups_;

@@ -84,11 +84,25 @@ TEST(GroupNormSilu, WritesOnlyTheInsideOfALargerBuffer) {
 }
 
 TEST(GroupNormSilu, TakesTheDefaultMemoryOrderToo) {
-  const Affine affine = random_affine(6);
-  const at::Tensor x = at::randn({1, 6, 3, 5, 7});
-  const at::Tensor out = at::empty_like(x);
-  make_norm(affine, 2, at::kFloat).silu_into(x, out);
-  EXPECT_LE(relative_error(out, expected_norm_silu(x, affine, 2)), 1e-6);
+  at::manual_seed(5);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const Affine affine = random_affine(6);
+    const at::Tensor x = (at::randn({2, 6, 3, 5, 7}) + 3.0).to(dtype);
+    const at::Tensor out = at::empty_like(x);
+    make_norm(affine, 2, dtype).silu_into(x, out);
+    EXPECT_LE(relative_error(out, expected_norm_silu(x, affine, 2)), dtype == at::kFloat ? 2e-6 : 2e-3);
+  }
+}
+
+TEST(GroupNorm, WithoutSiluAgreesWithItsDefinition) {
+  at::manual_seed(6);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const Affine affine = random_affine(12);
+    const at::Tensor x = (at::randn({2, 12, 3, 5, 7}) + 3.0).to(dtype).contiguous(kChannelsLast);
+    const at::Tensor expected =
+        at::group_norm(x.to(at::kDouble), 4, affine.weight.to(at::kDouble), affine.bias.to(at::kDouble), 1e-6);
+    EXPECT_LE(relative_error(make_norm(affine, 4, dtype)(x), expected), dtype == at::kFloat ? 2e-6 : 2e-3);
+  }
 }
 
 TEST(GroupNormSilu, ANotANumberStaysOne) {

@@ -2,10 +2,21 @@
 
 #include <string>
 
+#include "pipeline/nn/cuda_backend.hpp"
 #include "tests/vae/reference_case.hpp"
 
 namespace reelfarm::vae {
 namespace {
+
+// LibTorch asks for its CUDA part once, so it is there before the first test.
+class CudaEnvironment : public testing::Environment {
+ public:
+  void SetUp() override {
+    if (nn::cuda_device_present()) nn::load_cuda_backend();
+  }
+};
+
+const auto* const kEnvironment = testing::AddGlobalTestEnvironment(new CudaEnvironment);
 
 constexpr double kTolerance = 1e-4;
 constexpr double kHalfTolerance = 2e-2;
@@ -45,6 +56,24 @@ TEST_P(VaeParity, InBfloat16ItStaysCloseToFp32AndNoFurtherThanDiffusers) {
       const double error = relative_error(ours, reference.tensor(kind + "/" + result));
       EXPECT_LE(error, kHalfTolerance) << kind << " " << result;
       EXPECT_LE(error, 1.2 * reference.tensor("bf16_error/" + kind + "/" + result).item<float>()) << result;
+    }
+  }
+}
+
+TEST_P(VaeParity, OnAGpuItGivesTheSameInBothTypes) {
+  if (!nn::cuda_device_present()) GTEST_SKIP() << "no NVIDIA driver with a visible device answers here";
+  const ReferenceCase reference(GetParam());
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const auto vae = reference.open({c10::Device(at::kCUDA, 0), dtype});
+    for (const std::string kind : {"decode", "encode"}) {
+      for (const std::string& result : reference.results(kind)) {
+        const std::string plan = result.substr(0, result.find('/'));
+        const at::Tensor input = reference.input(kind, result);
+        const at::Tensor ours = kind == "decode" ? vae->decode_sample(input, plan) : vae->encode(input, plan);
+        EXPECT_LE(relative_error(ours.cpu(), reference.tensor(kind + "/" + result)),
+                  dtype == at::kFloat ? kTolerance : kHalfTolerance)
+            << kind << " " << result;
+      }
     }
   }
 }
