@@ -104,6 +104,13 @@ Values from_environment(const Command& command) {
   return values;
 }
 
+void check_key(const std::string& path, const std::string& section, const std::string& key) {
+  if (!section.empty() && !find_command(section)) throw BadInput(path + ": [" + section + "] is no command");
+  if (!known_to_any_command(key)) {
+    throw BadInput(path + ": unknown key '" + key + "'" + coordinator::did_you_mean(key, all_option_names()));
+  }
+}
+
 /// A key may stand in a section with the name of the command it is meant for.
 Values from_file(const Command& command, const std::string& path) {
   std::ifstream file(path);
@@ -118,10 +125,7 @@ Values from_file(const Command& command, const std::string& path) {
       const std::string section = dot == std::string::npos ? "" : key.substr(0, dot);
       if (dot != std::string::npos) key = key.substr(dot + 1);
       std::replace(key.begin(), key.end(), '_', '-');
-      if (!section.empty() && !find_command(section)) throw BadInput(path + ": [" + section + "] is no command");
-      if (!known_to_any_command(key)) {
-        throw BadInput(path + ": unknown key '" + key + "'" + coordinator::did_you_mean(key, all_option_names()));
-      }
+      check_key(path, section, key);
       if (!command.option(key) || (!section.empty() && section != command.name)) continue;
       auto& place = section.empty() ? values : of_section;
       place[key].insert(place[key].end(), option.value.begin(), option.value.end());

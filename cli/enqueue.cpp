@@ -1,16 +1,13 @@
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/follow.hpp"
+#include "cli/output_copy.hpp"
 #include "cli/submission.hpp"
-#include "coordinator/output_placement.hpp"
 #include "coordinator/output_template.hpp"
-#include "pipeline/artifacts/errors.hpp"
 #include "pipeline/windows/frame_rate.hpp"
 #include "pipeline/windows/grid.hpp"
 #include "pipeline/windows/size.hpp"
@@ -21,18 +18,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kJobsInFull = 3;  // of a batch; the others take a line each
-constexpr std::chrono::seconds kPlacementPatience{60};
-
-/// --output-root of the coordinator that works on DATA; empty when it has none.
-std::filesystem::path coordinators_output_root(const queue::DataFolder& data) {
-  std::ifstream file(data.coordinator_file());
-  const json document = json::parse(file, nullptr, false);
-  return document.is_object() ? document.value("output_root", "") : "";
-}
-
-bool coordinator_places(const queue::DataFolder& data, const std::filesystem::path& output) {
-  return coordinator::lies_under(output, coordinators_output_root(data));
-}
 
 json json_of(const queue::JobRecord& job, const Candidate& candidate, const std::string& output) {
   // What the farm holds decides: a request id that was seen before is the job of then.
@@ -92,45 +77,6 @@ void print_candidate(const std::string& heading, const Candidate& candidate, std
   if (candidate.plan) print_plan(candidate);
 }
 
-/// Whether and by whom a copy will be put where --output says.
-void say_who_places(const Candidate& candidate, const std::string& job, const queue::DataFolder& data, bool waiting) {
-  if (candidate.spec.output.empty()) return;
-  const auto output = coordinator::expand_output(candidate.spec.output, job, candidate.spec);
-  const bool by_coordinator = coordinator_places(data, output);
-  if (waiting || by_coordinator) {
-    std::fprintf(stderr, "note: the copy will be put at %s by %s\n", output.c_str(),
-                 by_coordinator ? "the coordinator" : "this command");
-  } else {
-    std::fprintf(stderr,
-                 "note: nobody will put a copy at %s: add --wait, or start the coordinator with an --output-root above "
-                 "it; the video will be under %s\n",
-                 output.c_str(), data.videos().c_str());
-  }
-}
-
-/// The place of the copy of a done job, put there now if it is this command's turn.
-std::string placed_copy(const queue::JobRecord& job, const queue::DataFolder& data) {
-  const auto output = coordinator::expand_output(job.spec.output, job.id, job.spec);
-  if (!coordinator_places(data, output)) return coordinator::place_output(data, job).string();
-  const auto deadline = std::chrono::steady_clock::now() + kPlacementPatience;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (const auto placed = coordinator::placed_output(data, job.id)) return placed->string();
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  std::fprintf(stderr, "note: the coordinator has not put the copy at %s yet\n", output.c_str());
-  return (data.root() / job.output).string();
-}
-
-std::string final_output(const JobView& view, const queue::DataFolder& data) {
-  if (view.job.state != queue::JobState::done || view.job.spec.output.empty()) return view.output;
-  try {
-    return placed_copy(view.job, data);
-  } catch (const artifacts::ArtifactError& error) {
-    std::fprintf(stderr, "reelfarm: the video is done, but its copy could not be put: %s\n", error.what());
-    return view.output;
-  }
-}
-
 int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>& candidates, queue::JobStore& store,
              const queue::DataFolder& data, bool as_json) {
   FollowOptions options;
@@ -139,12 +85,13 @@ int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>&
   }
   const FollowResult result = follow(store, data, jobs, options);
   if (result.interrupted) {
-    std::fprintf(stderr, "detached: %s on; 'reelfarm watch %s' shows it again, 'reelfarm cancel' stops it\n",
+    std::fprintf(stderr,
+                 "detached: %s on; 'reelfarm watch %s' shows it again and puts the copy, 'reelfarm cancel' stops it\n",
                  jobs.size() == 1 ? "the job goes" : "the jobs go", jobs.front().c_str());
   }
   for (std::size_t index = 0; index < result.views.size(); ++index) {
     const JobView& view = result.views[index];
-    const std::string output = final_output(view, data);
+    const std::string output = output_of(view, data);
     if (as_json) {
       std::printf("%s\n", json_of(view.job, candidates[index], output).dump().c_str());
       continue;
@@ -172,7 +119,7 @@ void report_submitted(const std::vector<std::string>& jobs, const std::vector<Ca
       print_candidate(job->id + "  " + std::string(to_string(job->state)), candidates[index], job->spec.seed,
                       jobs.size() <= kJobsInFull);
     }
-    say_who_places(candidates[index], job->id, data, waiting);
+    say_who_puts_copy(candidates[index].spec, job->id, data, waiting);
   }
   std::fflush(stdout);
   if (undecided) {

@@ -37,6 +37,10 @@ std::string spelled(const OptionRow& row) {
   return "--" + row.name + (row.is_switch() ? "" : " " + row.value);
 }
 
+std::string explained(const OptionRow& row) {
+  return row.fallback.empty() ? row.meaning : row.meaning + " [" + row.fallback + "]";
+}
+
 std::string escaped(std::string text) {
   for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
   return text;
@@ -68,8 +72,7 @@ std::string help_of(const Command& command) {
   for (const OptionRow& row : command.options) {
     std::string line = "  " + spelled(row);
     line.resize(width + 4, ' ');
-    const std::string fallback = row.fallback.empty() ? "" : " [" + row.fallback + "]";
-    text += line + wrapped(row.meaning + fallback, width + 4) + "\n";
+    text += line + wrapped(explained(row), width + 4) + "\n";
   }
   return text;
 }

@@ -10,6 +10,8 @@
 
 #include "cli/errors.hpp"
 #include "cli/siblings.hpp"
+#include "coordinator/errors.hpp"
+#include "coordinator/text_check.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
@@ -20,6 +22,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 1 << 20;
+
+/// File names may be any bytes, what is stored is UTF-8.
+std::string file_name_for_people(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  try {
+    coordinator::check_text("the name", name, name.size(), false);
+    return name;
+  } catch (const coordinator::Rejected&) {
+    return "image";
+  }
+}
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -64,7 +77,7 @@ queue::ImageInput inspect_image(const std::string& path) {
   } catch (const artifacts::ArtifactError& problem) {
     throw BadInput(problem.what());
   }
-  image.name = fs::path(path).filename().string();
+  image.name = file_name_for_people(path);
   return image;
 }
 

@@ -107,6 +107,10 @@ std::string as_text(const json& value, const std::string& what) {
   throw BadInput(what + " is " + value.dump() + ": must be text or a number");
 }
 
+[[noreturn]] void refuse_key(const std::string& where, const std::string& given, const std::string& key) {
+  throw BadInput(where + "unknown key '" + given + "'" + coordinator::did_you_mean(key, job_keys()));
+}
+
 JobFields read_line(const std::string& line, const std::string& where) {
   json document;
   try {
@@ -119,9 +123,7 @@ JobFields read_line(const std::string& line, const std::string& where) {
   for (const auto& [given, value] : document.items()) {
     std::string key = given;
     std::replace(key.begin(), key.end(), '_', '-');
-    if (std::find(job_keys().begin(), job_keys().end(), key) == job_keys().end()) {
-      throw BadInput(where + "unknown key '" + given + "'" + coordinator::did_you_mean(key, job_keys()));
-    }
+    if (std::find(job_keys().begin(), job_keys().end(), key) == job_keys().end()) refuse_key(where, given, key);
     if (value.is_null()) continue;
     if (value.is_array() && key == "tag") {
       for (const json& tag : value) fields[key].push_back(as_text(tag, where + key));

@@ -69,7 +69,9 @@ void print_line(const char* what, const std::string& text) {
 }
 
 void print_value(const std::string& key, const json& value) {
-  if (value.is_null() || value == "" || (value.is_array() && value.empty()) || key == "schema") return;
+  const bool blank = value.is_null() || (value.is_string() && value.get_ref<const std::string&>().empty()) ||
+                     (value.is_array() && value.empty());
+  if (blank || key == "schema") return;
   std::printf("    %-15s %s\n", key.c_str(), (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
 }
 

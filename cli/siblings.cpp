@@ -15,8 +15,6 @@
 
 #include "cli/errors.hpp"
 
-extern char** environ;
-
 namespace reelfarm::cli {
 namespace {
 
@@ -82,12 +80,12 @@ std::filesystem::path program_folder() {
 }
 
 std::filesystem::path find_sibling(const std::string& name) {
-  const std::filesystem::path beside = program_folder() / name;
+  std::filesystem::path beside = program_folder() / name;
   if (::access(beside.c_str(), X_OK) == 0) return beside;
   const char* path = std::getenv("PATH");
   std::istringstream folders(path ? path : "");
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::filesystem::path candidate = std::filesystem::path(folder.empty() ? "." : folder) / name;
+    std::filesystem::path candidate = std::filesystem::path(folder.empty() ? "." : folder) / name;
     if (::access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate)) return candidate;
   }
   throw BadInput(name + " is not installed: it is neither in " + program_folder().string() + " nor in PATH");

@@ -5,6 +5,7 @@
 #include "cli/farm.hpp"
 #include "cli/follow.hpp"
 #include "cli/job_view.hpp"
+#include "cli/output_copy.hpp"
 #include "cli/progress.hpp"
 #include "coordinator/near_match.hpp"
 
@@ -99,7 +100,8 @@ int run_watch(const Arguments& arguments) {
   const FollowResult result = follow(store, data, jobs, options);
   if (result.interrupted) return kInterrupted;
   for (const JobView& view : result.views) {
-    if (!view.output.empty()) std::printf("%s%s\n", view.output.c_str(), view.job.partial ? " (partial)" : "");
+    const std::string output = output_of(view, data);
+    if (!output.empty()) std::printf("%s%s\n", output.c_str(), view.job.partial ? " (partial)" : "");
   }
   return exit_code_of(result.views);
 }

@@ -21,8 +21,8 @@ namespace {
 using Children = std::vector<std::unique_ptr<ChildProcess>>;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kMaxWait_ms = 100;
-constexpr std::chrono::milliseconds kReadyLook{100};
+constexpr int kMaxWait_ms = 50;
+constexpr std::chrono::milliseconds kReadyLook{50};
 constexpr int kMaxDeathsBeforeReady = 3;
 constexpr std::chrono::seconds kServiceGrace{15};
 constexpr int kCannotExecute = 127;
@@ -52,7 +52,7 @@ void Supervisor::say(const std::string& text) const {
 
 void Supervisor::run() {
   start_redis();
-  start_children();
+  make_children();
   while (stop_requests_ == 0) {
     wait();
     watch_redis();
@@ -74,21 +74,27 @@ void Supervisor::start_redis() {
   ::setenv("REELFARM_REDIS", options_.store.url.c_str(), 1);
 }
 
-void Supervisor::start_children() {
+void Supervisor::make_children() {
   // What an earlier coordinator wrote does not count as this one being up.
   std::error_code ignored;
   std::filesystem::remove(options_.data.coordinator_file(), ignored);
+  const bool secret = !queue::RedisUrl::parse(options_.store.url).password.empty();
   const auto make = [&](const std::vector<ChildPlan>& plans, Children& children) {
     for (ChildPlan plan : plans) {
-      if (queue::RedisUrl::parse(options_.store.url).password.empty()) {
-        plan.arguments.insert(plan.arguments.begin(), {"--redis", options_.store.url});
-      }
+      if (!secret) plan.arguments.insert(plan.arguments.begin(), {"--redis", options_.store.url});
       children.push_back(std::make_unique<ChildProcess>(std::move(plan), options_.data.logs(), options_.echo));
-      children.back()->start();
     }
   };
   make(options_.services, services_);
   make(options_.workers, workers_);
+  services_.front()->start();
+  write_farm();
+}
+
+void Supervisor::start_others() {
+  coordinator_up_ = true;
+  for (std::size_t index = 1; index < services_.size(); ++index) services_[index]->start();
+  for (const auto& worker : workers_) worker->start();
   write_farm();
 }
 
@@ -129,6 +135,7 @@ void Supervisor::restart_what_died() {
   bool changed = false;
   for (Children* children : {&services_, &workers_}) {
     for (const auto& child : *children) {
+      if (!coordinator_up_ && child != services_.front()) continue;
       if (child->reap()) {
         changed = true;
         const int code = *child->last_exit();
@@ -155,25 +162,30 @@ void Supervisor::give_up(const ChildProcess& child) const {
                          "; its last words:" + child.last_words());
 }
 
-void Supervisor::check_ready() {
-  if (Clock::now() < next_look_) return;
-  next_look_ = Clock::now() + kReadyLook;
+bool Supervisor::coordinator_is_up() const {
   std::ifstream file(options_.data.coordinator_file());
   const auto document = nlohmann::json::parse(file, nullptr, false);
-  const bool coordinator = document.is_object() && document.value("pid", 0) == services_.front()->pid();
-  if (!coordinator) return;
+  return document.is_object() && document.value("pid", 0) == services_.front()->pid();
+}
+
+bool Supervisor::group_is_registered() {
   try {
     const auto groups = store_->list_groups();
-    const bool registered = std::any_of(groups.begin(), groups.end(), [&](const queue::GroupRecord& group) {
+    return std::any_of(groups.begin(), groups.end(), [&](const queue::GroupRecord& group) {
       return std::any_of(workers_.begin(), workers_.end(),
                          [&](const auto& worker) { return worker->pid() == group.pid; });
     });
-    if (!registered && !workers_.empty()) return;
   } catch (const queue::ConnectionError&) {
-    return;
+    return false;  // watch_redis() is at it
   }
+}
+
+void Supervisor::check_ready() {
+  if (Clock::now() < next_look_) return;
+  next_look_ = Clock::now() + kReadyLook;
+  if (!coordinator_up_ && coordinator_is_up()) start_others();
+  if (!coordinator_up_ || !group_is_registered()) return;
   ready_ = true;
-  write_farm();
   if (on_ready) on_ready();
 }
 

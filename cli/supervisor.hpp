@@ -18,7 +18,7 @@ struct SupervisorOptions {
   queue::DataFolder data{""};
   queue::StoreOptions store;
   std::optional<queue::PrivateRedisOptions> redis;  ///< nothing: the store's URL is somebody else's
-  std::vector<ChildPlan> services;                  ///< coordinator and stitcher: stopped after the workers
+  std::vector<ChildPlan> services;                  ///< the coordinator, then the stitcher: stopped after the workers
   std::vector<ChildPlan> workers;
   bool echo = true;  ///< what the children print also goes to stderr
   bool detached = false;
@@ -40,9 +40,12 @@ class Supervisor {
 
  private:
   void start_redis();
-  void start_children();
+  void make_children();
+  void start_others();
   void watch_redis();
   void restart_what_died();
+  bool coordinator_is_up() const;
+  bool group_is_registered();
   void check_ready();
   [[noreturn]] void give_up(const ChildProcess& child) const;
   void write_farm() const;
@@ -58,6 +61,7 @@ class Supervisor {
   std::string farm_id_;
   int signals_ = -1;
   int stop_requests_ = 0;
+  bool coordinator_up_ = false;  ///< until then nothing else is started: it makes what the others need in DATA
   bool ready_ = false;
   bool redis_lost_ = false;
   std::chrono::steady_clock::time_point next_look_{};

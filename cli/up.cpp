@@ -24,7 +24,7 @@ constexpr std::int64_t kMaxThreads = 4096;
 
 fs::path bundle_folder(const Arguments& arguments) {
   if (arguments.has("bundle")) {
-    const fs::path bundle = fs::absolute(arguments.text("bundle")).lexically_normal();
+    fs::path bundle = fs::absolute(arguments.text("bundle")).lexically_normal();
     if (!fs::is_directory(bundle)) throw BadInput("--bundle " + bundle.string() + " is not a folder");
     return bundle;
   }

@@ -91,7 +91,7 @@ bool same_content(const fs::path& one, const fs::path& other) {
 
 fs::path publish(const fs::path& copy, const fs::path& wanted, bool overwrite, const fs::path& placement_file) {
   for (int version = 1; version <= kMaxVersions; ++version) {
-    const fs::path target = numbered(wanted, version);
+    fs::path target = numbered(wanted, version);
     std::error_code ignored;
     if (!overwrite && fs::exists(fs::symlink_status(target, ignored))) continue;
     // Written first, so that a crash after the rename does not lead to a second copy.

@@ -144,6 +144,11 @@ TEST_F(Jobs, AnImageIsCopiedByContentAndTheOriginalIsNotNeededAgain) {
   EXPECT_EQ(shown.at("tasks").size(), 2U);  // no image task beside the window and the stitch
 }
 
+TEST_F(Jobs, AnImageWhoseFileNameIsNotUtf8IsTaken) {
+  video::write_png(video::Image(64, 48), line_->path("caf\xe9.png"));
+  EXPECT_EQ(enqueue({"--prompt", "x", "--image", "caf\xe9.png", "--wait"}).at("state"), "done");
+}
+
 TEST_F(Jobs, TheWaitingClientPutsTheCopyAndNeverOverAFile) {
   line_->write("mine.mp4", "mine");
   const json job = enqueue({"--prompt", "x", "--output", "mine.mp4", "--wait"});
@@ -166,6 +171,10 @@ TEST_F(Jobs, TheCoordinatorPutsTheCopyUnderItsRootAndOtherwiseEnqueueSaysThatNob
   const Ended outside = line_->run({"enqueue", "--prompt", "x", "--output", line_->path("y.mp4").string()});
   EXPECT_EQ(outside.code, 0);
   EXPECT_THAT(outside.errors, HasSubstr("nobody will put a copy at " + line_->path("y.mp4").string()));
+  const Ended watched = line_->run({"watch", outside.output.substr(0, 13)});
+  EXPECT_EQ(watched.code, 0) << watched.errors;
+  EXPECT_EQ(watched.output, line_->path("y.mp4").string() + "\n");
+  EXPECT_TRUE(std::filesystem::exists(line_->path("y.mp4")));
 }
 
 TEST_F(Jobs, AFailedJobIsExitCode4WithItsReason) {
