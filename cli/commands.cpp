@@ -74,7 +74,7 @@ std::vector<Command> all_commands() {
             {"max-memory", "SIZE", "none", "not in this version"},
             {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
             {"listen", "HOST:PORT", "none", "status page: not in this version"},
-            {"detach", "", "off", "go to the background once a group is ready; reelfarm down stops it"}},
+            {"detach", "", "off", "go to the background; returns once a group has its weights; reelfarm down stops it"}},
            kFarm),
        run_up, "", ""},
       {"down", "", "stop the farm that up --detach left running; returns when every process of it is gone", 0, 0,

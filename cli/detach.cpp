@@ -56,6 +56,7 @@ ReadyPipe go_to_background(const std::filesystem::path& log) {
   if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child > 0) {
     ::close(ends[1]);
+    std::fprintf(stderr, "reelfarm: the farm is coming up, its log is %s\n", log.c_str());
     await_report(ends[0], log);
   }
   ::close(ends[0]);

@@ -46,7 +46,7 @@ std::string minutes_text(const Candidate& candidate, int windows) {
   if (!candidate.estimate) return "not known yet: this farm has rendered no window with these weights";
   const WindowEstimate& estimate = *candidate.estimate;
   return "about " + duration_text(estimate.seconds * windows) + ", from " + std::to_string(estimate.samples) +
-         (estimate.scaled ? " windows of other sizes" : " windows like these");
+         (estimate.samples == 1 ? " window" : " windows") + (estimate.scaled ? " of other sizes" : " of this kind");
 }
 
 void print_plan(const Candidate& candidate) {

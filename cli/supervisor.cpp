@@ -168,12 +168,13 @@ bool Supervisor::coordinator_is_up() const {
   return document.is_object() && document.value("pid", 0) == services_.front()->pid();
 }
 
-bool Supervisor::group_is_registered() {
+bool Supervisor::group_is_ready() {
   try {
     const auto groups = store_->list_groups();
     return std::any_of(groups.begin(), groups.end(), [&](const queue::GroupRecord& group) {
-      return std::any_of(workers_.begin(), workers_.end(),
-                         [&](const auto& worker) { return worker->pid() == group.pid; });
+      const bool has_weights = group.state == queue::GroupState::idle || group.state == queue::GroupState::busy;
+      return has_weights && std::any_of(workers_.begin(), workers_.end(),
+                                        [&](const auto& worker) { return worker->pid() == group.pid; });
     });
   } catch (const queue::ConnectionError&) {
     return false;  // watch_redis() is at it
@@ -184,7 +185,7 @@ void Supervisor::check_ready() {
   if (Clock::now() < next_look_) return;
   next_look_ = Clock::now() + kReadyLook;
   if (!coordinator_up_ && coordinator_is_up()) start_others();
-  if (!coordinator_up_ || !group_is_registered()) return;
+  if (!coordinator_up_ || !group_is_ready()) return;
   ready_ = true;
   if (on_ready) on_ready();
 }

@@ -31,7 +31,7 @@ class Supervisor {
   explicit Supervisor(SupervisorOptions options);
   ~Supervisor();
 
-  /// Called once when Redis answers, a coordinator works and a group has registered.
+  /// Called once when Redis answers, a coordinator works and the ranks of a group have their weights.
   std::function<void()> on_ready;
 
   /// Returns when the farm has stopped: after SIGTERM, SIGINT or (unless detached) SIGHUP it drains, after a second
@@ -45,7 +45,7 @@ class Supervisor {
   void watch_redis();
   void restart_what_died();
   bool coordinator_is_up() const;
-  bool group_is_registered();
+  bool group_is_ready();
   void check_ready();
   [[noreturn]] void give_up(const ChildProcess& child) const;
   void write_farm() const;

@@ -109,6 +109,8 @@ int serve(const Setting& setting) {
   if (!setting.stitcher) {
     store.register_bundle(limits);
     store.register_group(group);
+    // The real one is "starting" until its ranks have their weights.
+    store.heartbeat_group(setting.owner, queue::GroupState::idle);
   }
   queue::ClaimFilter filter;
   filter.owner = setting.owner;
