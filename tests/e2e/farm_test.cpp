@@ -26,7 +26,7 @@ std::string content(const fs::path& path) {
 
 /// A video of four windows (17 frames each, one shared) from a real photograph.
 std::string long_job(int seed) {
-  return "enqueue --prompt 'A cat walks on the grass' --image " + kPhoto + " --frames 60 --seed " +
+  return "enqueue --prompt 'A cat walks on the grass' --image " + kPhoto + " --frames 60 --steps 30 --seed " +
          std::to_string(seed);
 }
 
@@ -67,7 +67,7 @@ TEST(Farm, TheSameJobGivesTheSameBytesWhateverIsKilled) {
     const std::string job = queued["job"];
     ASSERT_TRUE(eventually([&] {
       const nlohmann::json status = farm.status(job);
-      return status["windows"].size() == 4 && status["windows"][1]["state"] == "leased";
+      return status["windows"].size() == 4 && status["windows"][1]["state"] == "running";
     })) << victim;
     const auto pids = farm.processes(victim);
     ASSERT_FALSE(pids.empty()) << victim;
