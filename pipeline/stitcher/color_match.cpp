@@ -71,7 +71,7 @@ ColorTable::ColorTable(const ColorMatch& match, double strength) {
 void apply(const ColorTable& table, video::Image& frame) {
   std::array<std::array<std::uint8_t, 256>, 3> rounded;
   for (std::size_t c = 0; c < 3; ++c) {
-    for (std::size_t v = 0; v < 256; ++v) rounded[c][v] = static_cast<std::uint8_t>(table.value[c][v] + 0.5f);
+    for (std::size_t v = 0; v < 256; ++v) rounded[c][v] = round_level(table.value[c][v]);
   }
   for (std::size_t i = 0; i < frame.rgb.size(); i += 3) {
     for (std::size_t c = 0; c < 3; ++c) frame.rgb[i + c] = rounded[c][frame.rgb[i + c]];

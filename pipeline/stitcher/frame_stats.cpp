@@ -79,8 +79,8 @@ FrameStats FrameMeter::measure(const video::Image& frame) {
 }
 
 void WindowMeter::add(const video::Image& frame) {
-  for (std::size_t start = 0; start < frame.rgb.size(); start += 3 * kRunPixels) {
-    const std::size_t end = std::min(frame.rgb.size(), start + 3 * kRunPixels);
+  for (std::size_t start = 0; start < frame.rgb.size(); start += std::size_t{3} * kRunPixels) {
+    const std::size_t end = std::min(frame.rgb.size(), start + std::size_t{3} * kRunPixels);
     std::array<std::uint32_t, 3> sum{};
     std::array<std::uint32_t, 3> squares{};
     for (std::size_t i = start; i < end; i += 3) {

@@ -123,7 +123,7 @@ video::Image merge_frames(const video::Image& earlier, const video::Image& later
     for (std::size_t c = 0; c < 3; ++c) {
       const auto a = static_cast<float>(earlier.rgb[i + c]);
       const float b = correction.value[c][later.rgb[i + c]];
-      merged.rgb[i + c] = static_cast<std::uint8_t>(a + weight * (b - a) + 0.5f);
+      merged.rgb[i + c] = round_level(a + weight * (b - a));
     }
   }
   return merged;

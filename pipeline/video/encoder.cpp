@@ -105,7 +105,10 @@ struct VideoEncoder::Impl {
     if (row.preset_option != nullptr) {
       detail::set_option(codec.get(), row.preset_option, options.preset.empty() ? row.preset : options.preset);
     }
-    if (options.codec == Codec::kH264) detail::set_option(codec.get(), "x264-params", x264_instruction_sets());
+    const std::string instruction_sets = x264_instruction_sets();
+    if (options.codec == Codec::kH264 && !instruction_sets.empty()) {
+      detail::set_option(codec.get(), "x264-params", instruction_sets);
+    }
     detail::LogCapture log;
     AVDictionary* extra = nullptr;
     av_dict_parse_string(&extra, row.extra, "=", ":", 0);

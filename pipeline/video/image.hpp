@@ -22,8 +22,8 @@ struct Image {
   std::size_t stride() const { return std::size_t(width) * kChannels; }
   std::uint8_t* row(int y) { return rgb.data() + y * stride(); }
   const std::uint8_t* row(int y) const { return rgb.data() + y * stride(); }
-  std::uint8_t* pixel(int x, int y) { return row(y) + x * kChannels; }
-  const std::uint8_t* pixel(int x, int y) const { return row(y) + x * kChannels; }
+  std::uint8_t* pixel(int x, int y) { return row(y) + std::ptrdiff_t{x} * kChannels; }
+  const std::uint8_t* pixel(int x, int y) const { return row(y) + std::ptrdiff_t{x} * kChannels; }
   bool same_size(const Image& other) const { return width == other.width && height == other.height; }
   std::string size_text() const { return std::to_string(width) + "x" + std::to_string(height); }
   bool operator==(const Image&) const = default;
