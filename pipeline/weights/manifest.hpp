@@ -26,7 +26,7 @@ struct PromptSettings {
   std::string tokenizer = "tokenizer";
   std::string template_text;  ///< "{}" once, where the prompt goes
   int crop_start = 0;         ///< tokens cut from the front, the beginning-of-text token among them
-  int max_length = 256;       ///< tokens after the crop; the prompt is cut to fit
+  int max_length = 256;       ///< tokens after the crop; a longer prompt is refused
   int hidden_state_skip = 2;  ///< hidden states of this many layers from the end; 0: the last, with the final norm
 };
 
