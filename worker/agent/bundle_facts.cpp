@@ -14,8 +14,6 @@
 #include "queue/errors.hpp"
 #include "worker/protocol/line_channel.hpp"
 
-extern char** environ;
-
 namespace reelfarm::worker {
 
 queue::BundleLimits inspect_bundle(const std::filesystem::path& program, const std::filesystem::path& bundle) {
