@@ -38,6 +38,8 @@ Supervisor::Supervisor(SupervisorOptions options) : options_(std::move(options))
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, number);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  // A reader of stderr that goes away must not take the farm with it.
+  ::signal(SIGPIPE, SIG_IGN);
   signals_ = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
 }
