@@ -23,7 +23,7 @@ const queue::TaskRecord& stitch_of(const std::vector<queue::TaskRecord>& tasks) 
 // The grid again, from what was asked; every window task must lie where it says.
 windows::Grid grid_of(const queue::JobSpec& job, const queue::StitchSettings& stitch,
                       const std::vector<queue::TaskRecord>& tasks) {
-  const windows::Grid grid = windows::plan({stitch.frames, job.window_frames.value_or(0), stitch.overlap_frames});
+  windows::Grid grid = windows::plan({stitch.frames, job.window_frames.value_or(0), stitch.overlap_frames});
   const auto records = windows_of(tasks);
   bool same = records.size() == grid.windows.size();
   for (std::size_t j = 0; same && j < records.size(); ++j) {
