@@ -48,12 +48,12 @@ double relative_error(const Floats& found, const Floats& expected) {
   return std::sqrt(difference / size);
 }
 
-struct Run {
+struct Outcome {
   int exit_code = -1;
   std::string output;
 };
 
-Run run(const std::string& arguments, const fs::path& folder) {
+Outcome run(const std::string& arguments, const fs::path& folder) {
   const fs::path log = folder / "log";
   const std::string command =
       (fs::path(REELFARM_BIN_DIR) / "reelfarm-render").string() + " " + arguments + " > " + log.string() + " 2>&1";
@@ -87,7 +87,7 @@ TEST_P(RenderParity, LatentsAndFramesAreThoseOfDiffusers) {
       (folder / "latents.safetensors").string() + " --save-frames " + (folder / "frames.safetensors").string() +
       " --output " + (folder / "clip.mp4").string();
   if (test.name != "t2v") arguments += " --image " + (kReference / "fitted.png").string();
-  const Run result = run(arguments, folder);
+  const Outcome result = run(arguments, folder);
   ASSERT_EQ(result.exit_code, 0) << result.output;
 
   const double latents = relative_error(read(folder / "latents.safetensors", "latents"), read(reference, "latents"));
@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(Families, RenderParity,
                          testing::Values(Case{"t2v", "fp32", 1e-3, 1e-3}, Case{"latent_concat", "fp32", 1e-3, 1e-3},
                                          Case{"token_replace", "fp32", 1e-3, 1e-3},
                                          Case{"latent_concat", "bf16", 2e-2, 5e-2}),
-                         [](const auto& info) { return info.param.name + "_" + info.param.dtype; });
+                         [](const auto& chosen) { return chosen.param.name + "_" + chosen.param.dtype; });
 
 }  // namespace
 }  // namespace reelfarm
