@@ -12,6 +12,7 @@
 #include "cli/render/long_clip.hpp"
 #include "cli/render/options.hpp"
 #include "pipeline/artifacts/errors.hpp"
+#include "pipeline/nn/host_memory.hpp"
 #include "pipeline/video/errors.hpp"
 
 namespace {
@@ -91,6 +92,7 @@ int refuse(const std::exception& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  nn::keep_host_memory();
   try {
     const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
     if (ranks != nullptr && std::string(ranks) != "1") {

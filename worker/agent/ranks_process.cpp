@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <system_error>
@@ -79,6 +80,9 @@ RanksProcess::RanksProcess(const LaunchPlan& plan) {
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
+    // Threads of one rank that wait for each other must not spin on a core that another rank or station could use.
+    // libgomp reads this when it is loaded, so the rank itself could not set it any more.
+    ::setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
     const int input = ::open("/dev/null", O_RDONLY);
     if (input >= 0) ::dup2(input, STDIN_FILENO);
     ::execvp(arguments[0], arguments.data());

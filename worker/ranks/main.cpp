@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "parallel/mpi_session.hpp"
+#include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/fingerprint.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
@@ -94,6 +95,7 @@ int run(const worker::RanksOptions& options, parallel::ProcessGroup& group) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  nn::keep_host_memory();
   // The launcher's death is this rank's, even by SIGKILL.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   try {
