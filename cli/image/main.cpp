@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kBadInput = 2;
 // Of one decoded picture at the largest size that is taken, with the decoder's own copies.
-constexpr rlim_t kMaxMemory = rlim_t{4} << 30;
+[[maybe_unused]] constexpr rlim_t kMaxMemory = rlim_t{4} << 30;
 constexpr rlim_t kMaxSeconds = 60;
 
 /// Of a file that has just been decoded, so it is one of the three.
@@ -38,9 +38,12 @@ int main(int argc, char** argv) {
                  "and says why when it cannot be used\n");
     return argc == 2 && std::string(argv[1]) == "--help" ? 0 : kBadInput;
   }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  // A sanitizer reserves terabytes of addresses for itself.
   const rlimit memory{kMaxMemory, kMaxMemory};
-  const rlimit seconds{kMaxSeconds, kMaxSeconds};
   ::setrlimit(RLIMIT_AS, &memory);
+#endif
+  const rlimit seconds{kMaxSeconds, kMaxSeconds};
   ::setrlimit(RLIMIT_CPU, &seconds);
   try {
     const reelfarm::video::Image image = reelfarm::video::read_image(argv[1]);
