@@ -39,8 +39,11 @@ std::string bundle_hash(const Bundle& bundle, const fs::path& cache_file) {
   detail::DigestCache cache(cache_file);
   artifacts::Sha256 hash;
   for (const std::string& file : files) {
-    const std::string digest = cache.digest_of(bundle.path() / file);
-    hash.update(file + " " + std::to_string(fs::file_size(bundle.path() / file)) + " " + digest + "\n");
+    const fs::path path = bundle.path() / file;
+    std::string line = file;
+    line.append(" ").append(std::to_string(fs::file_size(path)));
+    line.append(" ").append(cache.digest_of(path)).append("\n");
+    hash.update(line);
   }
   cache.save();
   return hash.finish();

@@ -52,13 +52,12 @@ Normalizer make_replace(const json& description) {
   const json& pattern = object_at(description, "pattern");
   const std::string source =
       pattern.contains("Regex") ? text_at(pattern, "Regex") : escaped_pattern(text_at(pattern, "String"));
-  return [regex = std::make_shared<const Regex>(source), content = text_at(description, "content")](std::string text) {
-    return replace_all(text, *regex, content);
-  };
+  return [regex = std::make_shared<const Regex>(source), content = text_at(description, "content")](
+             const std::string& text) { return replace_all(text, *regex, content); };
 }
 
 Normalizer make_form(UnicodeForm form) {
-  return [form](std::string text) { return unicode_form(text, form); };
+  return [form](const std::string& text) { return unicode_form(text, form); };
 }
 
 }  // namespace
@@ -71,13 +70,15 @@ Normalizer make_normalizer(const json& description) {
   if (type == "NFD") return make_form(UnicodeForm::nfd);
   if (type == "NFKC") return make_form(UnicodeForm::nfkc);
   if (type == "NFKD") return make_form(UnicodeForm::nfkd);
-  if (type == "Lowercase") return [](std::string text) { return lower_case(text); };
+  if (type == "Lowercase") return [](const std::string& text) { return lower_case(text); };
   if (type == "Replace") return make_replace(description);
   if (type == "Prepend")
-    return [prefix = text_at(description, "prepend")](std::string text) { return text.empty() ? text : prefix + text; };
+    return [prefix = text_at(description, "prepend")](const std::string& text) {
+      return text.empty() ? text : prefix + text;
+    };
   if (type == "Strip")
-    return [left = flag_at(description, "strip_left", true),
-            right = flag_at(description, "strip_right", true)](std::string text) { return strip(text, left, right); };
+    return [left = flag_at(description, "strip_left", true), right = flag_at(description, "strip_right", true)](
+               const std::string& text) { return strip(text, left, right); };
   throw TokenizerError(
       "normalizer \"" + type +
       "\" is not supported; known: Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <ranges>
 
 #include "pipeline/tokenizers/detail/byte_alphabet.hpp"
 #include "pipeline/tokenizers/detail/json_access.hpp"
@@ -55,12 +56,12 @@ std::vector<Span> join_to_previous(const std::vector<Part>& parts) {
 std::vector<Span> join_to_next(const std::vector<Part>& parts) {
   std::vector<Span> spans;
   bool next_matched = false;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    if (part->matched && !next_matched && !spans.empty())
-      spans.back().begin = part->span.begin;
+  for (const Part& part : parts | std::views::reverse) {
+    if (part.matched && !next_matched && !spans.empty())
+      spans.back().begin = part.span.begin;
     else
-      spans.push_back(part->span);
-    next_matched = part->matched;
+      spans.push_back(part.span);
+    next_matched = part.matched;
   }
   std::reverse(spans.begin(), spans.end());
   return spans;
@@ -111,7 +112,7 @@ PreTokenizer make_split(const json& description) {
   const std::string source =
       pattern.contains("Regex") ? text_at(pattern, "Regex") : escaped_pattern(text_at(pattern, "String"));
   return [regex = std::make_shared<const Regex>(source), behavior = behavior_of(text_at(description, "behavior")),
-          invert = flag_at(description, "invert", false)](Pieces pieces) {
+          invert = flag_at(description, "invert", false)](const Pieces& pieces) {
     return split(pieces, *regex, behavior, invert);
   };
 }
@@ -129,7 +130,7 @@ PreTokenizer make_byte_level(const json& description) {
 }
 
 PreTokenizer make_pattern(const std::string& pattern, Behavior behavior, bool invert) {
-  return [regex = std::make_shared<const Regex>(pattern), behavior, invert](Pieces pieces) {
+  return [regex = std::make_shared<const Regex>(pattern), behavior, invert](const Pieces& pieces) {
     return split(pieces, *regex, behavior, invert);
   };
 }
