@@ -70,10 +70,11 @@ fs::path pick_in_folder(const fs::path& folder) {
 void prefetch(const TensorInfo& tensor) {
   if (tensor.bytes.empty()) return;
   static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) & ~(page - 1);
-  const auto end = reinterpret_cast<std::uintptr_t>(tensor.bytes.data() + tensor.bytes.size());
+  // From the start of the page that holds the first byte; a mapping begins with a whole page.
+  const std::size_t before = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % page;
+  auto* begin = const_cast<std::byte*>(tensor.bytes.data()) - before;
   // A hint: where the kernel does not take it, the pages are read at the first touch.
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  ::madvise(begin, tensor.bytes.size() + before, MADV_WILLNEED);
 }
 
 TensorSource::TensorSource(fs::path path) : path_(std::move(path)) {}
