@@ -124,18 +124,19 @@ void TensorSource::add_shards(const fs::path& index) {
       throw WeightError(what + ": shard " + detail::shown(shard) + " is listed but missing");
     add_file(index.parent_path() / shard);
   }
+  const auto refuse = [&what](const std::string& tensor, const std::string& why) {
+    throw WeightError(what + ": tensor " + detail::shown(tensor) + why);
+  };
   for (const auto& item : weight_map->items()) {
     const std::string listed = (index.parent_path() / item.value().get<std::string>()).string();
     const TensorInfo* tensor = find(item.key());
     if (tensor == nullptr)
-      throw WeightError(what + ": tensor " + detail::shown(item.key()) + " is listed, but not in " + listed);
-    if (tensor->file != listed)
-      throw WeightError(what + ": tensor " + detail::shown(item.key()) + ": expected in " + listed + ", found in " +
-                        tensor->file);
+      refuse(item.key(), " is listed, but not in " + listed);
+    else if (tensor->file != listed)
+      refuse(item.key(), ": expected in " + listed + ", found in " + tensor->file);
   }
   for (const auto& [name, tensor] : tensors_)
-    if (!weight_map->contains(name))
-      throw WeightError(what + ": tensor " + detail::shown(name) + " is in " + tensor->file + ", but not listed");
+    if (!weight_map->contains(name)) refuse(name, " is in " + tensor->file + ", but not listed");
 }
 
 const TensorInfo* TensorSource::find(std::string_view name) const {

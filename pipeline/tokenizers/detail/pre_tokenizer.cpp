@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <ranges>
 
 #include "pipeline/tokenizers/detail/byte_alphabet.hpp"
 #include "pipeline/tokenizers/detail/json_access.hpp"
@@ -56,7 +55,8 @@ std::vector<Span> join_to_previous(const std::vector<Part>& parts) {
 std::vector<Span> join_to_next(const std::vector<Part>& parts) {
   std::vector<Span> spans;
   bool next_matched = false;
-  for (const Part& part : parts | std::views::reverse) {
+  for (std::size_t i = parts.size(); i-- > 0;) {
+    const Part& part = parts[i];
     if (part.matched && !next_matched && !spans.empty())
       spans.back().begin = part.span.begin;
     else
