@@ -121,6 +121,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::map<std::string, std::string> options = {
       {"--seconds", "20"}, {"--size", "960x544"}, {"--overlap", "1"}, {"--preset", "medium"}, {"--repeat", "3"}};
   for (int i = 1; i + 1 < argc; i += 2) {
