@@ -33,9 +33,9 @@ void tell(const OnProgress& on_progress, Phase phase, double fraction, int step 
   if (on_progress) on_progress({phase, step, steps, fraction});
 }
 
-std::string check_tiles(const std::string& name) {
+void check_tiles(const std::string& name) {
   const auto& known = vae::tile_plan_names();
-  if (std::ranges::find(known, name) != known.end()) return name;
+  if (std::ranges::find(known, name) != known.end()) return;
   std::string message = "--tiles '" + name + "': no tile plan has this name; known:";
   for (const std::string_view plan : known) message += " " + std::string(plan);
   throw RequestError(message);

@@ -76,7 +76,9 @@ int run(const worker::RanksOptions& options, parallel::ProcessGroup& group) {
 
   worker::Ready ready;
   ready.bundle = bundle.manifest().name;
-  ready.bundle_hash = weights::bundle_hash(bundle);
+  // The agent's reelfarm-bundle has just hashed the files: its digests are in the same cache.
+  ready.bundle_hash =
+      weights::bundle_hash(bundle, weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
   ready.device = device.is_cuda() ? "cuda" : "cpu";
   ready.device_name = render::device_name(device);
   ready.dtype = nn::dtype_name(placement.dtype);

@@ -12,6 +12,7 @@
 #include "pipeline/video/png_writer.hpp"
 #include "pipeline/weights/safetensors_writer.hpp"
 #include "pipeline/weights/tensor_source.hpp"
+#include "pipeline/windows/grid.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -65,16 +66,11 @@ FileReference publish_tail(const fs::path& data, const TaskOrder& order, const T
   return reference(data, path, frames.size(0));
 }
 
-Tail read_tail(const fs::path& path, const TaskOrder& order) {
-  const auto source = weights::TensorSource::open(path);
-  const nn::ParameterReader reader(source, {});
-  const std::int64_t frames = 4 * (order.overlap_latents - 1) + 1;
-  const auto latents_shape = reader.shape("latents");
-  Tail tail;
-  // Cloned: the tail must outlive its file, which a janitor may remove.
-  tail.frames = reader.tensor("frames", {frames, order.height, order.width, 3}, at::kByte).clone();
-  tail.latents = reader.tensor("latents", latents_shape, at::kFloat).clone();
-  return tail;
+at::Tensor read_tail_frames(const TaskOrder& order) {
+  const nn::ParameterReader reader(weights::TensorSource::open(order.tail), {});
+  const std::int64_t frames = windows::frames_of_latents(order.overlap_latents);
+  // Cloned: the frames must outlive their file, which a janitor may remove.
+  return reader.tensor("frames", {frames, order.height, order.width, 3}, at::kByte).clone();
 }
 
 WindowPublisher::WindowPublisher(const fs::path& data, const TaskOrder& order, const std::string& fingerprint)

@@ -24,8 +24,8 @@ struct Tail {
 /// Writes <name of the attempt>.tail.safetensors into the order's folder, durable on return: the next window may start.
 FileReference publish_tail(const std::filesystem::path& data, const TaskOrder& order, const Tail& tail);
 
-/// Reads it back; throws weights::WeightError when it does not fit the order (size, overlap).
-Tail read_tail(const std::filesystem::path& path, const TaskOrder& order);
+/// Reads the frames of the tail that the order starts from; throws weights::WeightError when they do not fit it.
+at::Tensor read_tail_frames(const TaskOrder& order);
 
 /// Writes one window's artifact while its frames come in ascending order; nothing is visible before publish().
 class WindowPublisher {

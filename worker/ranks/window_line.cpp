@@ -15,6 +15,7 @@
 #include "pipeline/video/errors.hpp"
 #include "pipeline/video/image_fit.hpp"
 #include "pipeline/video/image_reader.hpp"
+#include "pipeline/windows/grid.hpp"
 #include "worker/ranks/frame_sorter.hpp"
 #include "worker/ranks/publisher.hpp"
 
@@ -164,7 +165,7 @@ render::WindowRequest WindowLine::Impl::request_of(const TaskOrder& order) const
   request.shift = order.shift;
   request.guidance = order.guidance;
   if (!order.tail.empty()) {
-    request.condition = read_tail(order.tail, order).frames;
+    request.condition = read_tail_frames(order);
   } else if (!order.image.empty()) {
     request.image = video::read_image(order.image);
     request.condition = render::to_frames(
@@ -211,8 +212,8 @@ void WindowLine::Impl::decode(const Denoised& window) {
         setup.reporter.tick({behind.order.task, "decode", behind.order.steps, behind.order.steps, 0.0});
       });
     };
-    const std::int64_t tail_frames = 4 * (order.tail_latents - 1) + 1;
-    const std::int64_t all_frames = 4 * (order.num_latents - 1) + 1;
+    const std::int64_t tail_frames = windows::frames_of_latents(order.tail_latents);
+    const std::int64_t all_frames = windows::frames_of_latents(order.num_latents);
     WindowPublisher publisher(setup.data, order, setup.fingerprint);
     std::optional<FileReference> tail_file;
     FrameSorter sorter(all_frames, tail_frames);
