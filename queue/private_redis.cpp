@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "queue/detail/random.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "queue/errors.hpp"
+#include "queue/forked_child.hpp"
 
 namespace reelfarm::queue {
 namespace {
@@ -114,14 +114,7 @@ int lock_directory(const std::filesystem::path& directory, Clock::time_point dea
                                 bool die_with_parent) {
   // A session of its own: Ctrl-C in the terminal asks the farm to drain, which still needs its Redis.
   ::setsid();
-  if (die_with_parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(1);
-  }
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+  prepare_forked_child(parent, die_with_parent ? SIGTERM : 0);
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);

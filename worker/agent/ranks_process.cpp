@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +13,8 @@
 #include <fstream>
 #include <sstream>
 #include <system_error>
+
+#include "queue/forked_child.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -73,13 +74,7 @@ RanksProcess::RanksProcess(const LaunchPlan& plan) {
   }
   if (launcher_ == 0) {
     ::setsid();
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);  // the parent died before the line above
-    // The agent blocks the signals it reads from a descriptor; the ranks must start with none blocked.
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::signal(SIGPIPE, SIG_DFL);
+    queue::prepare_forked_child(parent, SIGKILL);
     // Threads of one rank that wait for each other must not spin on a core that another rank or station could use.
     // libgomp reads this when it is loaded, so the rank itself could not set it any more.
     ::setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
