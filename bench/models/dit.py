@@ -6,16 +6,15 @@ Prints a table: median (and best) seconds of a forward, GFLOP/s next to those of
 type on as many threads, and the seconds that are spent once per prompt (text refiner and modulation, 4 steps).
 """
 
-import argparse
 import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 
 import torch
 from diffusers import HunyuanVideoTransformer3DModel
 from safetensors.torch import save_file
+from side_by_side import DTYPES, Program, run
 
 TEXT_TOKENS = 40
 SHAPES = {
@@ -23,7 +22,6 @@ SHAPES = {
     "demo": (6, 32, (8, 12, 12), 2, 4, (31, 12, 20)),
     "wide": (8, 64, (16, 24, 24), 2, 4, (31, 12, 20)),
 }
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def flops(shape):
@@ -48,26 +46,6 @@ def write_model(shape, dtype, folder):
             "pooled": torch.randn(128)}
     save_file(data, folder / "data.safetensors")
     return model, data
-
-
-class Program:
-    """bench_dit, answering one line per command."""
-
-    def __init__(self, binary, folder, dtype, threads):
-        self.process = subprocess.Popen([binary, folder, dtype, str(threads)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"bench_dit ended with {self.process.wait()}")
-        return float(answer)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
 
 @torch.inference_mode()
@@ -104,20 +82,5 @@ def measure(binary, shape, dtype, threads, rounds):
           f"{max(ceiling):9.0f} {prepare:9.4f}", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("binary", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=SHAPES, action="append")
-    parser.add_argument("--dtype", choices=DTYPES, action="append")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    arguments = parser.parse_args()
-    print("model latents   dtype threads   diffusers (best), s      ours (best), s   ratio   GFLOP/s    matmul  prepare, s")
-    for shape in arguments.only or SHAPES:
-        for dtype in arguments.dtype or DTYPES:
-            for threads in arguments.threads:
-                measure(arguments.binary.resolve(), shape, dtype, threads, arguments.rounds)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, SHAPES, 7, "model latents   dtype threads   diffusers (best), s      ours (best), s   ratio   GFLOP/s    matmul  prepare, s", measure)

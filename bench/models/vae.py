@@ -8,11 +8,9 @@ finished 8-bit frames here and to the float sample there. encode: the 9 frames t
 `error` is the relative distance of the two decoded samples.
 """
 
-import argparse
 import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 
@@ -24,13 +22,13 @@ import numpy
 import torch
 from diffusers import AutoencoderKLHunyuanVideo
 from safetensors.torch import save_file
+from side_by_side import DTYPES, Program, run
 
 LATENTS = (31, 12, 20)
 SHAPES = {
     "16-32-64-64": dict(block_out_channels=(16, 32, 64, 64), norm_num_groups=8),
     "24-48-96-96": dict(block_out_channels=(24, 48, 96, 96), norm_num_groups=8),
 }
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WORK = (("decode", "diffusers"), ("decode", "whole"), ("encode", "diffusers"))
 
 
@@ -42,26 +40,6 @@ def write_model(shape, dtype, folder):
     data = {"latents": torch.randn(1, 16, *LATENTS), "video": torch.rand(1, 3, 9, 96, 160) * 2 - 1}
     save_file(data, folder / "data.safetensors")
     return model, data
-
-
-class Program:
-    """bench_vae, answering one line per command."""
-
-    def __init__(self, binary, folder, dtype, threads):
-        self.process = subprocess.Popen([binary, folder, dtype, str(threads)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"bench_vae ended with {self.process.wait()}")
-        return float(answer)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
 
 @torch.inference_mode()
@@ -119,20 +97,5 @@ def measure(binary, shape, dtype, threads, rounds):
         program.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("binary", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=SHAPES, action="append")
-    parser.add_argument("--dtype", choices=DTYPES, action="append")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    arguments = parser.parse_args()
-    print("channels    work   plan      dtype threads  diffusers (best), s     ours (best), s  ratio  GFLOP/s  matmul  error")
-    for shape in arguments.only or SHAPES:
-        for dtype in arguments.dtype or DTYPES:
-            for threads in arguments.threads:
-                measure(arguments.binary.resolve(), shape, dtype, threads, arguments.rounds)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, SHAPES, 5, "channels    work   plan      dtype threads  diffusers (best), s     ours (best), s  ratio  GFLOP/s  matmul  error", measure)

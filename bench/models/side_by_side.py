@@ -1,0 +1,46 @@
+"""What the benchmarks of a model next to diffusers share: the program on the other end of a pipe, and the command line."""
+
+import argparse
+import pathlib
+import subprocess
+
+import torch
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Program:
+    """A bench program, answering one line per command."""
+
+    def __init__(self, binary, folder, dtype, threads):
+        self.name = binary.name
+        self.process = subprocess.Popen([binary, folder, dtype, str(threads)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def ask(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.name} ended with {self.process.wait()}")
+        return float(answer)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def run(description, shapes, rounds, header, measure):
+    """Calls measure(binary, shape, dtype, threads, rounds) for everything the command line names."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--only", choices=shapes, action="append")
+    parser.add_argument("--dtype", choices=DTYPES, action="append")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    arguments = parser.parse_args()
+    print(header)
+    for shape in arguments.only or shapes:
+        for dtype in arguments.dtype or DTYPES:
+            for threads in arguments.threads:
+                measure(arguments.binary.resolve(), shape, dtype, threads, arguments.rounds)
