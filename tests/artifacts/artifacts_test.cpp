@@ -9,6 +9,7 @@
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 #include "pipeline/artifacts/window_artifact.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::artifacts {
 namespace {
@@ -18,12 +19,6 @@ using ::testing::HasSubstr;
 
 class Artifacts : public ::testing::Test {
  protected:
-  Artifacts() {
-    std::string pattern = (fs::temp_directory_path() / "reelfarm-artifacts-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~Artifacts() override { fs::remove_all(folder_); }
-
   static WindowManifest manifest() {
     WindowManifest manifest;
     manifest.job = "j1";
@@ -53,7 +48,8 @@ class Artifacts : public ::testing::Test {
     return names;
   }
 
-  fs::path folder_;
+  const test::TemporaryFolder owned_folder_;
+  const fs::path folder_ = owned_folder_.path();
 };
 
 TEST_F(Artifacts, Sha256AgreesWithThePublishedVectors) {

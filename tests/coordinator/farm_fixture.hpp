@@ -11,29 +11,9 @@
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
 #include "queue/private_redis.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::test {
-
-/// A folder of its own, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "reelfarm-test-XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// An image-to-video bundle that can make its first frame.
 inline queue::BundleLimits sample_bundle() {

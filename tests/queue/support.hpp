@@ -10,21 +10,11 @@
 #include "queue/job_store.hpp"
 #include "queue/keys.hpp"
 #include "queue/private_redis.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::queue::test {
 
-/// A folder that goes with its owner.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using reelfarm::test::TemporaryFolder;
 
 /// The redis-server that the tests of one program share; started at the first use.
 PrivateRedis& shared_redis();

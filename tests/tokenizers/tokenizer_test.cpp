@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/tokenizers/detail/regex.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::tokenizers {
 namespace {
@@ -33,8 +34,6 @@ std::string message_of(Call&& call) {
 class SmallTokenizer : public ::testing::Test {
  protected:
   SmallTokenizer() {
-    std::string pattern = (fs::temp_directory_path() / "reelfarm-tokenizer-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
     description_ = {
         {"added_tokens", {{{"id", 6}, {"content", "<image>"}, {"special", true}, {"normalized", false}}}},
         {"normalizer", nullptr},
@@ -46,8 +45,6 @@ class SmallTokenizer : public ::testing::Test {
           {"merges", {"b a", "a b", "ab a"}}}},
     };
   }
-  ~SmallTokenizer() override { fs::remove_all(folder_); }
-
   void write(const char* name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
 
   std::shared_ptr<const Tokenizer> open() const {
@@ -58,7 +55,8 @@ class SmallTokenizer : public ::testing::Test {
     return message_of([&] { open(); });
   }
 
-  fs::path folder_;
+  const test::TemporaryFolder owned_folder_;
+  const fs::path folder_ = owned_folder_.path();
   json description_;
 };
 

@@ -15,19 +15,15 @@
 #include <vector>
 
 #include "pipeline/video/image.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::video::testing {
 
 /// A folder of its own for each test, removed afterwards.
 class VideoTest : public ::testing::Test {
  protected:
-  VideoTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "reelfarm-video-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~VideoTest() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_;
+  const test::TemporaryFolder owned_folder_;
+  const std::filesystem::path folder_ = owned_folder_.path();
 };
 
 inline std::vector<std::uint8_t> bytes_of(const std::filesystem::path& path) {
