@@ -38,6 +38,7 @@ Candidate check(const queue::JobSpec& spec, const coordinator::KnownBundles& bun
     candidate.plan = coordinator::plan_job("j000000000000", completed.spec, limits);
     candidate.bundle = limits;
     candidate.warnings = std::move(completed.warnings);
+    if (auto lack = coordinator::lacking_group(spec, limits, bundles)) candidate.warnings.push_back(std::move(*lack));
   } catch (const coordinator::NoBundleYet& error) {
     candidate.warnings.emplace_back(error.what());
   } catch (const coordinator::Rejected& error) {

@@ -49,7 +49,7 @@ KnownBundles known_bundles(queue::JobStore& store) {
   bundles.registered = store.list_bundles();
   for (const queue::GroupRecord& group : store.list_groups()) {
     if (group.state != queue::GroupState::gone && group.state != queue::GroupState::failed) {
-      bundles.live_hashes.push_back(group.bundle_hash);
+      bundles.live[group.bundle_hash].insert(group.dtype);
     }
   }
   return bundles;

@@ -167,9 +167,7 @@ const queue::BundleLimits& choose_bundle(const queue::JobSpec& spec, const Known
   if (bundles.registered.empty()) {
     throw NoBundleYet("no worker group has registered a bundle yet: start one (reelfarm up, reelfarm-worker)");
   }
-  const auto live = [&](const queue::BundleLimits& limits) {
-    return std::find(bundles.live_hashes.begin(), bundles.live_hashes.end(), limits.hash) != bundles.live_hashes.end();
-  };
+  const auto live = [&](const queue::BundleLimits& limits) { return bundles.live.contains(limits.hash); };
   // A bundle that a group holds now comes before one that was only seen some time ago, whatever its name says.
   std::vector<const queue::BundleLimits*> candidates;
   for (const bool want_live : {true, false}) {
@@ -193,6 +191,19 @@ const queue::BundleLimits& choose_bundle(const queue::JobSpec& spec, const Known
     }
   }
   return *candidates.front();
+}
+
+std::optional<std::string> lacking_group(const queue::JobSpec& spec, const queue::BundleLimits& limits,
+                                         const KnownBundles& bundles) {
+  const auto live = bundles.live.find(limits.hash);
+  if (live == bundles.live.end()) {
+    return "no worker group has bundle " + limits.name + " loaded now: the job waits for one (reelfarm up, " +
+           "reelfarm-worker)";
+  }
+  if (spec.dtype.empty() || spec.dtype == "auto" || live->second.contains(spec.dtype)) return std::nullopt;
+  return "no worker group calculates in " + spec.dtype +
+         " now (there: " + joined({live->second.begin(), live->second.end()}) +
+         "): the job waits for one, started with --dtype " + spec.dtype;
 }
 
 CompletedJob complete(const queue::JobSpec& asked, const queue::BundleLimits& limits) try {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,8 +14,8 @@ namespace reelfarm::coordinator {
 
 /// What the farm knows of bundles when a job is judged.
 struct KnownBundles {
-  std::vector<queue::BundleLimits> registered;  ///< last registered first
-  std::vector<std::string> live_hashes;         ///< of the groups that are there now
+  std::vector<queue::BundleLimits> registered;        ///< last registered first
+  std::map<std::string, std::set<std::string>> live;  ///< bundle hash -> dtypes, of the groups that are there now
 };
 
 /// Throws Rejected for what is wrong whatever the bundle: prompt, name, priority, numbers, output template.
@@ -21,6 +24,10 @@ void check_request(const queue::JobSpec& spec);
 /// The bundle the job means: by name, or the only one. Throws Rejected (unknown name, several to choose from) and
 /// NoBundleYet.
 const queue::BundleLimits& choose_bundle(const queue::JobSpec& spec, const KnownBundles& bundles);
+
+/// Why a job of this bundle and dtype waits although nothing is wrong with it: no group that is there now may claim it.
+std::optional<std::string> lacking_group(const queue::JobSpec& spec, const queue::BundleLimits& limits,
+                                         const KnownBundles& bundles);
 
 struct CompletedJob {
   queue::JobSpec spec;  ///< every field set

@@ -84,7 +84,9 @@ struct ClaimFilter {
   std::vector<TaskKind> kinds = {TaskKind::image, TaskKind::window};
   std::string bundle_hash;  ///< for image and window
   std::string
-      fingerprint;     ///< for image and window; the job's own after the first claim, groups with another are refused
+      fingerprint;  ///< for image and window; the job's own after the first claim, groups with another are refused
+  std::string
+      dtype{};         ///< for image and window: what the group calculates in; a job that asks for another is passed by
   int max_leases = 0;  ///< refuse when the owner holds this many already; 0: no limit
 };
 

@@ -12,10 +12,10 @@ Keys::Keys(std::string_view farm) {
   prefix_ = "{" + std::string(farm) + "}:";
 }
 
-std::string Keys::ready(std::string_view kind, std::string_view bundle_hash, std::string_view fingerprint) const {
+std::string Keys::ready(std::string_view kind, std::string_view bundle_hash, std::string_view audience) const {
   std::string key = prefix_ + "task:ready:";
   key.append(kind).append(":").append(bundle_hash);
-  if (!fingerprint.empty()) key.append(":").append(fingerprint);
+  if (!audience.empty()) key.append(":").append(audience);
   return key;
 }
 

@@ -32,8 +32,8 @@ class Keys {
   std::string task(std::string_view task) const { return with("task:record:", task); }  ///< hash
   std::string delayed() const { return prefix_ + "task:delayed"; }                      ///< zset task -> not before, ms
   std::string ready_stitch() const { return prefix_ + "task:ready:stitch"; }            ///< zset task -> rank
-  /// zset task -> rank: tasks that any group with the bundle may claim, or (fingerprint given) only groups with it.
-  std::string ready(std::string_view kind, std::string_view bundle_hash, std::string_view fingerprint = {}) const;
+  /// zset task -> rank: tasks that any group with the bundle may claim, or only its audience: a fingerprint, "dtype=D".
+  std::string ready(std::string_view kind, std::string_view bundle_hash, std::string_view audience = {}) const;
   std::string leases() const { return prefix_ + "lease:expiry"; }  ///< zset task -> expiry, ms; the only list of leases
   std::string claims() const { return prefix_ + "lease:claims"; }  ///< hash owner -> "nonce task" of its last claim
   std::string clock_offset() const {

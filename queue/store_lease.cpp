@@ -74,7 +74,7 @@ std::optional<Lease> JobStore::claim(const ClaimFilter& filter) {
     const std::string nonce = detail::random_word(16);
     const ReplyPtr reply = impl_->run("claim", impl_->keys.leases(),
                                       {filter.owner, filter.host, nonce, impl_->lease_ms(), kinds, filter.bundle_hash,
-                                       filter.fingerprint, std::to_string(filter.max_leases)});
+                                       filter.fingerprint, filter.dtype, std::to_string(filter.max_leases)});
     const Reply words(reply.get());
     if (words[0].text() != "ok") return std::nullopt;
     const FencingToken token{words[1].text(), filter.owner, std::stoll(words[2].text()), nonce};

@@ -7,7 +7,8 @@
 -- ARGV[6]  number of windows
 -- ARGV[7]  disk needed, bytes
 -- ARGV[8]  job that must be done first, or ""
--- ARGV[9]  number of tasks; then for each: id, kind, window, spec (JSON), depends, dependents, bundle hash
+-- ARGV[9]  dtype that a group must calculate in; "": any
+-- ARGV[10] number of tasks; then for each: id, kind, window, spec (JSON), depends, dependents, bundle hash
 -- Returns  {"ok"}, also when it was accepted before; {"gone"} when there is no such entry.
 local id, spec, priority, windows, bytes, after = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local entry = read(inbox_key(id), {'schema', 'asked', 'request', 'sequence', 'submitted'})
@@ -26,18 +27,18 @@ if after ~= '' then
   end
 end
 
-local job = {id = id, paused = '0', hold = hold, fingerprint = '', allow_mix = '0', started = '0'}
+local job = {id = id, paused = '0', hold = hold, fingerprint = '', allow_mix = '0', dtype = ARGV[9], started = '0'}
 local state = live_state(job)
 redis.call('DEL', inbox_key(id))
 redis.call('ZREM', KEY.inbox, id)
 redis.call('HSET', job_key(id), 'schema', SCHEMA, 'state', state, 'asked', entry.asked, 'spec', spec, 'request', entry.request,
            'priority', priority, 'sequence', entry.sequence, 'windows', windows, 'bytes_needed', bytes, 'after', after,
-           'hold', hold, 'paused', '0', 'submitted', entry.submitted, 'accepted', now)
+           'hold', hold, 'paused', '0', 'dtype', job.dtype, 'submitted', entry.submitted, 'accepted', now)
 redis.call('ZADD', KEY.jobs, entry.sequence, id)
 if hold ~= '' then redis.call('SADD', job_after_key(after), id) end
 event('accepted', id, {'state', state, 'text', hold})
-for i = 0, tonumber(ARGV[9]) - 1 do
-  local at = 10 + 7 * i
+for i = 0, tonumber(ARGV[10]) - 1 do
+  local at = 11 + 7 * i
   local task = {id = ARGV[at], job = id, kind = ARGV[at + 1], depends = ARGV[at + 4], bundle = ARGV[at + 6],
                 priority = priority, sequence = entry.sequence}
   redis.call('RPUSH', job_tasks_key(id), task.id)

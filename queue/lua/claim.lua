@@ -8,11 +8,12 @@
 -- ARGV[7]  kinds, separated by spaces
 -- ARGV[8]  bundle hash (image and window)
 -- ARGV[9]  fingerprint (image and window)
--- ARGV[10] leases the owner may hold; 0: no limit
+-- ARGV[10] dtype the group calculates in (image and window); "": only what any group may claim
+-- ARGV[11] leases the owner may hold; 0: no limit
 -- Returns  {"ok", task id, attempt, expiry ms, task record (HGETALL), job spec, {input id, kind, window, tail, artifact, ...}},
 --          {"none"}, {"draining"} or {"limit"}.
 local owner, host, nonce, lease_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local bundle, fingerprint, max_leases = ARGV[8], ARGV[9], tonumber(ARGV[10])
+local bundle, fingerprint, dtype, max_leases = ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
 
 local function grant(task, expiry)
   local inputs = {}
@@ -50,7 +51,9 @@ end
 local queues = {}
 for kind in string.gmatch(ARGV[7], '%S+') do
   queues[#queues + 1] = ready_key(kind, bundle, '')
-  if kind ~= 'stitch' and fingerprint ~= '' then queues[#queues + 1] = ready_key(kind, bundle, fingerprint) end
+  for _, to in ipairs({fingerprint, with_dtype(dtype)}) do
+    if kind ~= 'stitch' and to ~= '' then queues[#queues + 1] = ready_key(kind, bundle, to) end
+  end
 end
 
 -- Takes the first id over all queues out of its queue.
@@ -84,9 +87,9 @@ for _ = 1, 1000 do
   elseif task.state == 'ready' then
     local render = task.kind ~= 'stitch'
     local resting = render and (OVER[job.state] or job.paused == '1' or job.hold ~= '')
-    local foreign = render and job.allow_mix ~= '1' and job.fingerprint ~= '' and job.fingerprint ~= fingerprint
-    if foreign then
-      index_ready(task, job)  -- into the queue of its own fingerprint, where this caller does not look
+    local to = render and audience(job) or ''
+    if to ~= '' and to ~= fingerprint and to ~= with_dtype(dtype) then
+      index_ready(task, job)  -- into the queue of its own audience, where this caller does not look
     elseif not resting then
       task.attempt = string.format('%.0f', task.attempt + 1)
       redis.call('HSET', task_key(id), 'state', 'leased', 'attempt', task.attempt, 'owner', owner, 'nonce', nonce, 'host', host,

@@ -9,7 +9,7 @@
 -- task state "leased" and membership of lease:expiry change together, and limits are counted there.
 --
 -- A ready task is in exactly one index: task:delayed until its back-off is over; else, unless its job is paused or held,
--- task:ready:<kind>:<bundle>[:<fingerprint>] or task:ready:stitch. Pause, hold and fingerprints do not concern stitching.
+-- task:ready:<kind>:<bundle>[:<audience>] or task:ready:stitch. Pause, hold and audience do not concern stitching.
 
 local prefix, max_events = ARGV[1], ARGV[2]
 local SCHEMA = '1'
@@ -39,10 +39,10 @@ local function job_blocklist_key(job) return prefix .. 'job:blocklist:' .. job e
 local function task_key(task) return prefix .. 'task:record:' .. task end
 local function group_key(group) return prefix .. 'group:record:' .. group end
 local function bundle_key(hash) return prefix .. 'bundle:record:' .. hash end
-local function ready_key(kind, bundle, fingerprint)
+local function ready_key(kind, bundle, audience)
   if kind == 'stitch' then return KEY.ready_stitch end
   local key = prefix .. 'task:ready:' .. kind .. ':' .. bundle
-  if fingerprint ~= '' then key = key .. ':' .. fingerprint end
+  if audience ~= '' then key = key .. ':' .. audience end
   return key
 end
 
@@ -68,8 +68,8 @@ local function field(key, name) return read(key, {name})[name] end
 local TASK_FIELDS = {'schema', 'job', 'kind', 'window', 'state', 'depends', 'dependents', 'bundle', 'priority', 'sequence',
                      'attempt', 'owner', 'nonce', 'crashes', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
                      'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started'}
-local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'priority', 'sequence', 'started',
-                    'closed', 'windows'}
+local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'dtype', 'priority', 'sequence',
+                    'started', 'closed', 'windows'}
 local KINDS = {image = true, window = true, stitch = true}
 local OVER = {done = true, failed = true, cancelled = true}
 
@@ -113,6 +113,15 @@ end
 -- Higher priority first, then submit order; tasks of one job tie and sort by id. Exact: below 2^50.
 local function rank(task) return (100 - number(task.priority)) * 4398046511104 + number(task.sequence) end
 
+-- The groups that calculate in a dtype. No fingerprint looks like this: fingerprints are hexadecimal.
+local function with_dtype(dtype) return dtype ~= '' and 'dtype=' .. dtype or '' end
+
+-- Which groups may claim what a job renders: those with its fingerprint, else those with the dtype it asks for; '' is all.
+local function audience(job)
+  if job.fingerprint ~= '' and job.allow_mix ~= '1' then return job.fingerprint end
+  return with_dtype(job.dtype)
+end
+
 -- Enters a task of state ready into the index it belongs to, or into none while its job is paused or held.
 local function index_ready(task, job)
   if number(task.not_before) > now then
@@ -124,15 +133,15 @@ local function index_ready(task, job)
   if task.kind == 'stitch' then
     redis.call('ZADD', KEY.ready_stitch, rank(task), task.id)
   elseif job.paused ~= '1' and job.hold == '' then
-    local fingerprint = job.allow_mix == '1' and '' or job.fingerprint
-    redis.call('ZADD', ready_key(task.kind, task.bundle, fingerprint), rank(task), task.id)
+    redis.call('ZADD', ready_key(task.kind, task.bundle, audience(job)), rank(task), task.id)
   end
 end
 
 local function unindex(task, job)
   redis.call('ZREM', KEY.delayed, task.id)
-  redis.call('ZREM', ready_key(task.kind, task.bundle, ''), task.id)
-  if job.fingerprint ~= '' then redis.call('ZREM', ready_key(task.kind, task.bundle, job.fingerprint), task.id) end
+  for _, to in ipairs({'', with_dtype(job.dtype), job.fingerprint}) do
+    redis.call('ZREM', ready_key(task.kind, task.bundle, to), task.id)
+  end
 end
 
 -- Ready after `delay` milliseconds.

@@ -207,10 +207,17 @@ TEST(ChooseBundle, SaysWhichOnesThereAre) {
   } catch (const Rejected& error) {
     EXPECT_THAT(error.what(), HasSubstr("known: magic-i2v, sample"));
   }
-  known.live_hashes = {std::string(64, 'c')};
+  known.live[std::string(64, 'c')] = {"fp32"};
   EXPECT_EQ(choose_bundle(spec, known).name, "magic-i2v");
   spec.bundle = "sample";
   EXPECT_EQ(choose_bundle(spec, known).name, "sample");
+  EXPECT_THAT(lacking_group(spec, known.registered[0], known).value_or(""),
+              HasSubstr("no worker group has bundle sample"));
+  EXPECT_FALSE(lacking_group(spec, known.registered[1], known));
+  spec.dtype = "bf16";
+  EXPECT_THAT(lacking_group(spec, known.registered[1], known).value_or(""), HasSubstr("in bf16 now (there: fp32)"));
+  spec.dtype = "fp32";
+  EXPECT_FALSE(lacking_group(spec, known.registered[1], known));
   spec.bundle = "magic-i2w";
   try {
     choose_bundle(spec, known);

@@ -90,6 +90,30 @@ TEST(Claim, KeepsAJobToTheFingerprintThatStartedIt) {
   EXPECT_EQ(must_claim(store, render_filter("g2", "fp-b")).task.spec.window, 2);
 }
 
+TEST(Claim, KeepsAJobToTheDtypeItAsksFor) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  JobSpec spec = make_spec("a cat", 0);
+  spec.dtype = "bf16";
+  const std::string job = add_job(store, 2, false, spec);
+  EXPECT_FALSE(store.claim(render_filter("g1", "fp-a", "fp32")).has_value());
+  EXPECT_FALSE(store.claim(render_filter("g1", "fp-a", "")).has_value());
+  const Lease first = must_claim(store, render_filter("g2", "fp-b", "bf16"));
+  EXPECT_EQ(store.get_job(job)->fingerprint, "fp-b");
+  store.tail(first.token, make_artifact("t0"));
+  // A mix of groups is still one of bf16 groups.
+  EXPECT_EQ(store.allow_mix(job, true).code, ChangeCode::ok);
+  EXPECT_FALSE(store.claim(render_filter("g1", "fp-a", "fp32")).has_value());
+  EXPECT_EQ(must_claim(store, render_filter("g3", "fp-c", "bf16")).task.spec.window, 1);
+  // Pausing takes the task out of the index of its dtype, too.
+  spec.dtype = "fp32";
+  const std::string other = add_job(store, 1, false, spec);
+  store.pause(other);
+  EXPECT_FALSE(store.claim(render_filter("g1", "fp-a", "fp32")).has_value());
+  store.resume(other);
+  EXPECT_TRUE(store.claim(render_filter("g1", "fp-a", "fp32")).has_value());
+}
+
 TEST(Claim, AFirstClaimThatFailsStillDecidesTheFingerprint) {
   TestFarm farm;
   JobStore store = farm.make_store();

@@ -30,6 +30,7 @@ bool Oracle::accept(const std::string& id, const Plan& plan) {
   job.accepted = true;
   job.priority = plan.spec.priority;
   job.after = plan.spec.after;
+  job.dtype = plan.spec.dtype == "auto" ? "" : plan.spec.dtype;
   if (const auto after = jobs.find(job.after); after != jobs.end() && after->second.state != JobState::done) {
     job.held = true;
     after->second.followers.insert(id);
@@ -80,7 +81,9 @@ const Oracle::Task* Oracle::next(const ClaimFilter& filter) {
       if (std::find(filter.kinds.begin(), filter.kinds.end(), task.spec.kind) == filter.kinds.end()) continue;
       if (is_render(task)) {
         if (job.paused || job.held || task.spec.bundle_hash != filter.bundle_hash) continue;
-        if (!job.mix && !job.fingerprint.empty() && job.fingerprint != filter.fingerprint) continue;
+        const bool bound = !job.mix && !job.fingerprint.empty();
+        if (bound && job.fingerprint != filter.fingerprint) continue;
+        if (!bound && !job.dtype.empty() && job.dtype != filter.dtype) continue;
       }
       const std::tuple rank(-job.priority, job.sequence, task.spec.id);
       if (!best || rank < best_rank) {

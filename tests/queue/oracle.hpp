@@ -48,6 +48,7 @@ class Oracle {
     bool partial = false;
     bool closed = false;
     std::string fingerprint;
+    std::string dtype;
     std::string after;
     std::vector<Task> tasks;
     std::set<std::string> followers;

@@ -156,6 +156,7 @@ class Simulation {
     JobSpec spec = make_spec("p", pick(3) - 1);
     if (chance(25)) spec.after = random_job();
     if (spec.after == id) spec.after.clear();
+    if (chance(40)) spec.dtype = std::vector<std::string>{"auto", "fp32", "bf16"}[static_cast<std::size_t>(pick(3))];
     Plan plan = make_plan(id, spec, 1 + pick(4), chance(30));
     if (chance(30)) {  // windows in series without tails
       for (TaskSpec& task : plan.tasks) {
@@ -408,8 +409,8 @@ class Simulation {
   std::int64_t drift_ = 0;  ///< of the server's clock against the steady one since the last reap
   std::int64_t sequence_ = 0;
   std::vector<FencingToken> tokens_;
-  std::vector<ClaimFilter> filters_ = {render_filter("g1", "fp-a"), render_filter("g2", "fp-a"),
-                                       render_filter("g3", "fp-b"), stitch_filter("s1"), stitch_filter("s2")};
+  std::vector<ClaimFilter> filters_ = {render_filter("g1", "fp-a", "fp32"), render_filter("g2", "fp-a", "fp32"),
+                                       render_filter("g3", "fp-b", "bf16"), stitch_filter("s1"), stitch_filter("s2")};
 };
 
 TEST(RandomTransitions, FollowTheOracle) {

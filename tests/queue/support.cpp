@@ -108,12 +108,13 @@ std::string add_job(JobStore& store, int windows, bool image, const JobSpec& spe
   return job;
 }
 
-ClaimFilter render_filter(const std::string& owner, const std::string& fingerprint) {
+ClaimFilter render_filter(const std::string& owner, const std::string& fingerprint, const std::string& dtype) {
   ClaimFilter filter;
   filter.owner = owner;
   filter.host = "host-of-" + owner;
   filter.bundle_hash = kBundle;
   filter.fingerprint = fingerprint;
+  filter.dtype = dtype;
   return filter;
 }
 

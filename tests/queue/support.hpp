@@ -56,7 +56,8 @@ Plan make_plan(const std::string& job, const JobSpec& spec, int windows, bool im
 /// Submits and accepts. Returns the job id.
 std::string add_job(JobStore& store, int windows, bool image = false, const JobSpec& spec = make_spec());
 
-ClaimFilter render_filter(const std::string& owner, const std::string& fingerprint = kFingerprint);
+ClaimFilter render_filter(const std::string& owner, const std::string& fingerprint = kFingerprint,
+                          const std::string& dtype = "fp32");
 ClaimFilter stitch_filter(const std::string& owner = "stitcher-1");
 
 Artifact make_artifact(const std::string& name);
