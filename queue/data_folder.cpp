@@ -61,4 +61,13 @@ void DataFolder::require_owner(std::string_view farm_id) const {
   }
 }
 
+std::string DataFolder::complaint(std::string_view farm_id) const {
+  try {
+    require_owner(farm_id);
+    return "";
+  } catch (const DataFolderError& error) {
+    return error.what();
+  }
+}
+
 }  // namespace reelfarm::queue

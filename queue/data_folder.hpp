@@ -54,6 +54,8 @@ class DataFolder {
   std::optional<std::string> owner() const;
   /// Throws DataFolderError unless the marker names `farm_id`: the disk may be another's, or not mounted.
   void require_owner(std::string_view farm_id) const;
+  /// What require_owner would throw; empty when the folder is that farm's. For those who wait until it is.
+  std::string complaint(std::string_view farm_id) const;
 
  private:
   std::filesystem::path root_;

@@ -30,13 +30,20 @@ class TimeoutError : public ConnectionError {
   using ConnectionError::ConnectionError;
 };
 
+/// Redis answers, but takes no commands or no writes for now: its disk or memory is full, it loads its data, or it is a
+/// replica of a server that is away. Nothing of the command was applied. Whoever outlives an outage outlives this.
+class NotReadyError : public ConnectionError {
+ public:
+  using ConnectionError::ConnectionError;
+};
+
 /// Redis refused the password, or the user may not run a command (NOAUTH, WRONGPASS, NOPERM).
 class AuthenticationError : public Error {
  public:
   using Error::Error;
 };
 
-/// Redis answered with an error; code() is its first word, for example "OOM", "READONLY" or "MISCONF".
+/// Redis answered with an error; code() is its first word, for example "WRONGTYPE".
 class ReplyError : public Error {
  public:
   ReplyError(std::string code, const std::string& text) : Error(text), code_(std::move(code)) {}

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <thread>
 
@@ -221,6 +222,9 @@ void RedisConnection::check(const redisReply& reply, std::string_view what) cons
     const bool needs = code == "NOAUTH";
     throw AuthenticationError(message + (needs ? "; put the password into the URL: redis://:password@host" : ""));
   }
+  constexpr std::string_view kNotReady[] = {"MISCONF",    "OOM",  "LOADING",   "READONLY",
+                                            "MASTERDOWN", "BUSY", "NOREPLICAS"};
+  if (std::find(std::begin(kNotReady), std::end(kNotReady), code) != std::end(kNotReady)) throw NotReadyError(message);
   throw ReplyError(code, message);
 }
 

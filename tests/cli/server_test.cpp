@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/command_line.hpp"
+#include "tests/support/fake_redis.hpp"
 
 namespace reelfarm {
 namespace {
@@ -64,6 +65,16 @@ TEST_F(ServerTest, EvictionIsRefused) {
   EXPECT_EQ(ended.code, 2);
   EXPECT_THAT(ended.errors, HasSubstr("allkeys-lru"));
   EXPECT_EQ(coordinator(redis.url(), line_.path("data").string()).code, 2);
+}
+
+TEST_F(ServerTest, AnOldServerIsRefusedWithItsVersionAndTheOneThatIsNeeded) {
+  const test::FakeRedis old(test::FakeRedis::of_version("6.0.16"));
+  for (const Ended& ended : {enqueue(old.url()), line_.run({"status", "--redis", old.url()}),
+                             coordinator(old.url(), line_.path("data").string())}) {
+    EXPECT_EQ(ended.code, 2) << ended.errors;
+    EXPECT_THAT(ended.errors, HasSubstr("6.0.16"));
+    EXPECT_THAT(ended.errors, HasSubstr("6.2"));
+  }
 }
 
 TEST_F(ServerTest, WithoutPersistenceItIsRefusedUnlessAskedFor) {

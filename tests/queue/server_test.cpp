@@ -1,21 +1,18 @@
 // Servers that are unsafe, old, absent, locked, restarted, or have forgotten their scripts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <fstream>
-#include <functional>
 #include <thread>
 
 #include "queue/detail/scripts.hpp"
 #include "tests/queue/support.hpp"
+#include "tests/support/fake_redis.hpp"
 
 namespace reelfarm::queue::test {
 namespace {
 
+using reelfarm::test::FakeRedis;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
@@ -43,57 +40,8 @@ StoreOptions options_for(const std::string& url) {
   return options;
 }
 
-/// Answers every command on one connection with a fixed reply, or not at all.
-class FakeServer {
- public:
-  explicit FakeServer(std::function<std::string(const std::string&)> answer) : answer_(std::move(answer)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(listener_, 8), 0);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~FakeServer() {
-    ::shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    ::close(listener_);
-  }
-  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
-
- private:
-  void serve() {
-    for (;;) {
-      const int client = ::accept(listener_, nullptr, nullptr);
-      if (client < 0) return;
-      char buffer[4096];
-      ssize_t got = 0;
-      while ((got = ::read(client, buffer, sizeof buffer)) > 0) {
-        const std::string reply = answer_(std::string(buffer, static_cast<std::size_t>(got)));
-        if (!reply.empty() && ::write(client, reply.data(), reply.size()) < 0) break;
-      }
-      ::close(client);
-    }
-  }
-
-  std::function<std::string(const std::string&)> answer_;
-  int listener_ = -1;
-  int port_ = 0;
-  std::thread thread_;
-};
-
-std::string bulk(const std::string& text) {
-  return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
-}
-
 TEST(ServerCheck, RefusesAnOldServerAndNamesItsVersion) {
-  const FakeServer server([](const std::string& request) {
-    return request.find("INFO") == std::string::npos ? "+PONG\r\n" : bulk("# Server\r\nredis_version:6.0.16\r\n");
-  });
+  const FakeRedis server(FakeRedis::of_version("6.0.16"));
   const std::string text = error_of<UnsupportedServerError>([&] { JobStore store(options_for(server.url())); });
   EXPECT_THAT(text, HasSubstr("6.0.16"));
   EXPECT_THAT(text, HasSubstr("6.2"));
@@ -130,7 +78,7 @@ TEST(Connection, AnAbsentServerIsAClearError) {
 }
 
 TEST(Connection, ASilentServerRunsIntoTheTimeOut) {
-  const FakeServer server([](const std::string&) { return ""; });
+  const FakeRedis server([](const std::string&) { return ""; });
   StoreOptions options = options_for(server.url());
   options.command_timeout = milliseconds(100);
   EXPECT_THAT(error_of<TimeoutError>([&] { JobStore store(options); }), HasSubstr("100 ms"));
@@ -138,8 +86,8 @@ TEST(Connection, ASilentServerRunsIntoTheTimeOut) {
 
 TEST(Connection, ALoadingServerIsWaitedFor) {
   std::atomic<int> pings = 0;
-  const FakeServer server([&](const std::string& request) -> std::string {
-    if (request.find("PING") == std::string::npos) return bulk("redis_version:2.8.0");
+  const FakeRedis server([&](const std::string& request) -> std::string {
+    if (request.find("PING") == std::string::npos) return FakeRedis::bulk("redis_version:2.8.0");
     return ++pings < 3 ? "-LOADING Redis is loading the dataset in memory\r\n" : "+PONG\r\n";
   });
   error_of<UnsupportedServerError>([&] { JobStore store(options_for(server.url())); });
@@ -148,6 +96,18 @@ TEST(Connection, ALoadingServerIsWaitedFor) {
   StoreOptions options = options_for(server.url());
   options.loading_timeout = milliseconds(50);
   EXPECT_THAT(error_of<TimeoutError>([&] { JobStore store(options); }), HasSubstr("loading"));
+}
+
+TEST(Connection, AServerThatTakesNoWritesIsNotReadyAndAppliesNothing) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = add_job(store, 1);
+  // The same refusal, before the first write of a script, as when the server's disk is full (MISCONF).
+  farm.raw({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  EXPECT_THAT(error_of<NotReadyError>([&] { store.claim(render_filter("g1")); }), HasSubstr("NOREPLICAS"));
+  EXPECT_EQ(task_states(store, job), "w0:ready stitch:waiting");
+  farm.raw({"CONFIG", "SET", "min-replicas-to-write", "0"});
+  EXPECT_TRUE(store.claim(render_filter("g1")).has_value());
 }
 
 TEST(Connection, PasswordsAreUsedAndNeverShown) {
@@ -201,6 +161,7 @@ TEST(Connection, ARepeatedClaimGivesTheSameLease) {
                                   "window",
                                   kBundle,
                                   kFingerprint,
+                                  "",
                                   "0"};
   const std::vector<std::string> first = farm.raw(call);
   const std::vector<std::string> second = farm.raw(call);
@@ -279,7 +240,7 @@ TEST(PrivateRedisServer, ListensOnLoopbackWhenAskedAndStops) {
   const TemporaryFolder folder;
   int port = 0;
   {
-    const FakeServer server([](const std::string&) { return ""; });  // finds a free port
+    const FakeRedis server([](const std::string&) { return ""; });  // finds a free port
     port = RedisUrl::parse(server.url()).port;
   }
   PrivateRedis redis({.directory = folder.path(), .port = port, .fsync = AppendFsync::no});

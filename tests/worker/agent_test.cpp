@@ -8,10 +8,13 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <thread>
 
+#include "queue/data_folder.hpp"
+#include "queue/detail/redis_connection.hpp"
 #include "queue/job_store.hpp"
 #include "queue/private_redis.hpp"
 
@@ -33,7 +36,11 @@ class AgentTest : public testing::Test {
     redis.directory = root_ / "redis";
     redis_.emplace(redis);
     store_.emplace(store_options());
+    mount_data();
   }
+
+  /// Marks the data folder as this farm's, as its coordinator does.
+  void mount_data() { std::ofstream(DataFolder(root_ / "data").marker()) << store_->farm_id() << '\n'; }
 
   void TearDown() override {
     if (agent_.joinable()) {
@@ -224,12 +231,42 @@ TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {
   EXPECT_TRUE(becomes(next, 0, TaskState::done));
 }
 
+TEST_F(AgentTest, WithoutItsDataFolderAGroupWaitsAndSaysWhy) {
+  std::filesystem::remove(DataFolder(root_ / "data").marker());
+  const std::string job = add_job("render");
+  start_agent();
+  const auto note = [&] {
+    const auto groups = store_->list_groups();
+    return groups.empty() ? std::string() : groups[0].note;
+  };
+  ASSERT_TRUE(eventually([&] { return note().find("not mounted") != std::string::npos; })) << note();
+  EXPECT_EQ(window(job).state, TaskState::ready);
+  EXPECT_EQ(window(job).attempt, 0);
+  mount_data();
+  EXPECT_TRUE(becomes(job, 0, TaskState::done));
+  EXPECT_TRUE(eventually([&] { return note().empty(); })) << note();
+}
+
 TEST_F(AgentTest, RanksThatRefuseTheirBundleAreNotStartedAgain) {
   start_agent("refused");
   EXPECT_EQ(join(), 2);
   const auto groups = store_->list_groups();
   ASSERT_EQ(groups.size(), 1u);
   EXPECT_EQ(groups[0].state, GroupState::failed);
+}
+
+TEST_F(AgentTest, AQueueThatTakesNoWritesIsWaitedForLikeOneThatIsAway) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const int before = window(job).step_reached;
+  queue::detail::RedisConnection redis({.url = RedisUrl::parse(redis_->url())});
+  redis.command({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  EXPECT_THROW(add_job("refused"), NotReadyError);
+  std::this_thread::sleep_for(milliseconds(500));  // the shortage itself
+  redis.command({"CONFIG", "SET", "min-replicas-to-write", "0"});
+  EXPECT_TRUE(eventually([&] { return window(job).step_reached > before + 8; }));
+  EXPECT_EQ(window(job).attempt, 1) << "the ranks went on rendering under the same lease";
 }
 
 TEST_F(AgentTest, AQueueThatIsAwayForAWhileLosesNothing) {

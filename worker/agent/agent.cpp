@@ -5,18 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <random>
 
-#include "worker/agent/held_task.hpp"
-#include "worker/agent/outbox.hpp"
-#include "worker/protocol/line_channel.hpp"
+#include "queue/data_folder.hpp"
+#include "worker/agent/detail/agent_impl.hpp"
 
 namespace reelfarm::worker {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 std::string make_group_id(const std::string& host) {
   std::random_device random;
@@ -30,74 +25,18 @@ std::filesystem::path socket_path(const std::string& group) {
 
 }  // namespace
 
-struct Agent::Impl {
-  explicit Impl(AgentOptions with)
-      : options(std::move(with)),
-        store(options.store),
-        deadlines(options.deadlines),
-        group(make_group_id(options.host)),
-        listener(socket_path(group)) {
-    options.launch.arguments.insert(options.launch.arguments.end(), {"--agent-socket", listener.path().string()});
-    record.id = group;
-    record.host = options.host;
-    record.pid = ::getpid();
-    record.ranks = options.launch.ranks;
-  }
-
-  int run(int drain_descriptor);
-
-  void wait_for_events(int drain_descriptor);
-  void start_ranks();
-  void ranks_died(queue::FailureClass failure, const std::string& how);
-  void read_messages();
-  void check_deadlines();
-  void talk_to_queue();
-  void renew_leases();
-  void claim();
-  void heed(const queue::FencingToken& token, queue::ReplyCode reply);
-  void stop_task(HeldTask& task, bool drain);
-  void begin_drain(const std::string& why);
-
-  void on(const Ready& ready);
-  void on(const Tick& tick);
-  void on(const TailReady& tail);
-  void on(const Done& done);
-  void on(const Failed& failed);
-  void on(const Released& released);
-  template <typename Unexpected>
-  void on(const Unexpected&) {
-    spdlog::warn("group={} the ranks sent an order instead of a report", group);
-  }
-
-  HeldTask* find(const std::string& task);
-  void report(const std::string& task, decltype(Report::content) content, bool ends_lease);
-  bool rendering() const { return channel && ready; }
-
-  AgentOptions options;
-  queue::JobStore store;
-  PhaseDeadlines deadlines;
-  std::string group;
-  Listener listener;
-  queue::GroupRecord record;
-  std::optional<RanksProcess> ranks;
-  std::optional<LineChannel> channel;
-  bool ready = false;
-  std::map<std::string, HeldTask> held;
-  Outbox outbox;
-  std::string loading_phase = "load";
-  Clock::time_point last_load_tick;
-  Clock::time_point next_start;
-  Clock::time_point next_heartbeat;
-  Clock::time_point drain_began;
-  Clock::time_point left_socket;
-  std::optional<int> give_up;
-  int failed_starts = 0;
-  bool draining = false;
-  bool kill_now = false;
-  bool drain_requested = false;
-  bool registered = false;
-  bool queue_away = false;
-};
+Agent::Impl::Impl(AgentOptions with)
+    : options(std::move(with)),
+      store(options.store),
+      deadlines(options.deadlines),
+      group(make_group_id(options.host)),
+      listener(socket_path(group)) {
+  options.launch.arguments.insert(options.launch.arguments.end(), {"--agent-socket", listener.path().string()});
+  record.id = group;
+  record.host = options.host;
+  record.pid = ::getpid();
+  record.ranks = options.launch.ranks;
+}
 
 Agent::Agent(AgentOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Agent::~Agent() = default;
@@ -285,15 +224,28 @@ void Agent::Impl::renew_leases() {
   }
 }
 
+// A disk that is not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the reason.
+bool Agent::Impl::data_is_ours() {
+  const std::string complaint = queue::DataFolder(options.data).complaint(store.farm_id());
+  if (complaint != record.note) {
+    if (!complaint.empty()) spdlog::warn("group={} waiting: {}", group, complaint);
+    record.note = complaint;
+    next_heartbeat = {};
+  }
+  return complaint.empty();
+}
+
 void Agent::Impl::claim() {
   if (!rendering() || draining || drain_requested) return;
   const bool room = static_cast<int>(held.size()) < options.max_leases;
   if (!room || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
+  if (!data_is_ours()) return;
   queue::ClaimFilter filter;
   filter.owner = group;
   filter.host = options.host;
   filter.bundle_hash = record.bundle_hash;
   filter.fingerprint = record.fingerprint;
+  filter.dtype = record.dtype;
   filter.max_leases = options.max_leases;
   std::optional<queue::Lease> lease = store.claim(filter);
   if (!lease) return;
@@ -326,73 +278,6 @@ void Agent::Impl::heed(const queue::FencingToken& token, queue::ReplyCode reply)
 void Agent::Impl::stop_task(HeldTask& task, bool drain) {
   if (std::exchange(task.stopping, true) || !channel) return;
   channel->send(encode(StopOrder{task.lease.token.task, drain}));
-}
-
-HeldTask* Agent::Impl::find(const std::string& task) {
-  const auto entry = held.find(task);
-  return entry == held.end() ? nullptr : &entry->second;
-}
-
-void Agent::Impl::report(const std::string& task, decltype(Report::content) content, bool ends_lease) {
-  HeldTask* const entry = find(task);
-  if (entry == nullptr) return;
-  if (!entry->lost) outbox.add({entry->lease.token, std::move(content)});
-  if (ends_lease) held.erase(task);
-}
-
-void Agent::Impl::on(const Ready& message) {
-  ready = true;
-  failed_starts = 0;
-  record.bundle = message.bundle;
-  record.bundle_hash = message.bundle_hash;
-  record.fingerprint = message.fingerprint;
-  record.device = message.device;
-  record.device_name = message.device_name;
-  record.dtype = message.dtype;
-  record.mesh = message.mesh;
-  record.ranks = message.ranks;
-  record.state = queue::GroupState::idle;
-  registered = false;
-  next_heartbeat = {};
-  spdlog::info("group={} ready: bundle={} device={} ({}) dtype={} ranks={} threads={} fingerprint={}", group,
-               message.bundle, message.device, message.device_name, message.dtype, message.ranks, message.threads,
-               message.fingerprint);
-}
-
-void Agent::Impl::on(const Tick& tick) {
-  const auto now = Clock::now();
-  if (tick.task.empty()) {
-    deadlines.observe(tick.phase, now - last_load_tick);
-    loading_phase = tick.phase;
-    last_load_tick = now;
-    return;
-  }
-  HeldTask* const task = find(tick.task);
-  if (task == nullptr) return;
-  if (tick.phase == task->phase) deadlines.observe(tick.phase, now - task->last_tick);
-  task->phase = tick.phase;
-  task->last_tick = now;
-  task->last_renewal = now;  // a tick renews, too
-  report(tick.task, queue::Progress{tick.phase, tick.step, tick.steps, tick.fraction}, false);
-}
-
-void Agent::Impl::on(const TailReady& tail) {
-  report(tail.task, artifact_of(tail.file), false);
-}
-
-void Agent::Impl::on(const Done& done) {
-  spdlog::info("group={} task={} done: {}", group, done.task, done.file.path);
-  report(done.task, queue::FinishReport{done.file.sha256, artifact_of(done.file), std::nullopt, done.metrics}, true);
-}
-
-void Agent::Impl::on(const Failed& failed) {
-  spdlog::error("group={} task={} failed ({}): {}", group, failed.task, failed.failure, failed.message);
-  report(failed.task, FailureReport{queue::failure_class_from(failed.failure), failed.message}, true);
-}
-
-void Agent::Impl::on(const Released& released) {
-  spdlog::info("group={} task={} released after step {}", group, released.task, released.step);
-  report(released.task, ReleaseReport{draining || drain_requested ? "drain" : "stopped"}, true);
 }
 
 }  // namespace reelfarm::worker

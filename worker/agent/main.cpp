@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "queue/errors.hpp"
+#include "queue/job_store.hpp"
 #include "worker/agent/bundle_facts.hpp"
 #include "worker/agent/options.hpp"
 #include "worker/protocol/line_channel.hpp"
@@ -68,9 +69,12 @@ int main(int argc, char** argv) {
   } catch (const reelfarm::worker::BundleRefused& error) {
     std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
     return kBadInput;
-  } catch (const reelfarm::queue::Error& error) {
+  } catch (const reelfarm::queue::ConnectionError& error) {
     std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
     return kFarmUnreachable;
+  } catch (const reelfarm::queue::Error& error) {
+    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
+    return kBadInput;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
     return 1;

@@ -65,8 +65,10 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const reelfarm::worker::StitcherOptionError& error) {
     return complain(error.what(), kBadInput);
-  } catch (const reelfarm::queue::Error& error) {
+  } catch (const reelfarm::queue::ConnectionError& error) {
     return complain(error.what(), kFarmUnreachable);
+  } catch (const reelfarm::queue::Error& error) {
+    return complain(error.what(), kBadInput);
   } catch (const std::exception& error) {
     return complain(error.what(), 1);
   }

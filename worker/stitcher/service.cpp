@@ -111,15 +111,10 @@ void StitcherService::Impl::run() {
 
 // A disk that is not mounted, or another farm's folder, must not get our files.
 bool StitcherService::Impl::data_is_ours() {
-  try {
-    data.require_owner(store.farm_id());
-    data_complaint.clear();
-    return true;
-  } catch (const queue::DataFolderError& error) {
-    if (data_complaint != error.what()) spdlog::warn("waiting: {}", error.what());
-    data_complaint = error.what();
-    return false;
-  }
+  const std::string complaint = data.complaint(store.farm_id());
+  if (!complaint.empty() && complaint != data_complaint) spdlog::warn("waiting: {}", complaint);
+  data_complaint = complaint;
+  return complaint.empty();
 }
 
 void StitcherService::Impl::claim_more() {

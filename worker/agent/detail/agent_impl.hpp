@@ -1,0 +1,83 @@
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "queue/job_store.hpp"
+#include "worker/agent/agent.hpp"
+#include "worker/agent/deadlines.hpp"
+#include "worker/agent/held_task.hpp"
+#include "worker/agent/outbox.hpp"
+#include "worker/agent/ranks_process.hpp"
+#include "worker/protocol/line_channel.hpp"
+#include "worker/protocol/messages.hpp"
+
+namespace reelfarm::worker {
+
+/// What an agent knows. agent.cpp has its loop and its talk with the queue, agent_reports.cpp what its ranks tell it.
+struct Agent::Impl {
+  using Clock = std::chrono::steady_clock;
+
+  explicit Impl(AgentOptions with);
+
+  int run(int drain_descriptor);
+
+  void wait_for_events(int drain_descriptor);
+  void start_ranks();
+  void ranks_died(queue::FailureClass failure, const std::string& how);
+  void read_messages();
+  void check_deadlines();
+  void talk_to_queue();
+  void renew_leases();
+  void claim();
+  bool data_is_ours();
+  void heed(const queue::FencingToken& token, queue::ReplyCode reply);
+  void stop_task(HeldTask& task, bool drain);
+  void begin_drain(const std::string& why);
+
+  void on(const Ready& ready);
+  void on(const Tick& tick);
+  void on(const TailReady& tail);
+  void on(const Done& done);
+  void on(const Failed& failed);
+  void on(const Released& released);
+  template <typename Unexpected>
+  void on(const Unexpected&) {
+    spdlog::warn("group={} the ranks sent an order instead of a report", group);
+  }
+
+  HeldTask* find(const std::string& task);
+  void report(const std::string& task, decltype(Report::content) content, bool ends_lease);
+  bool rendering() const { return channel && ready; }
+
+  AgentOptions options;
+  queue::JobStore store;
+  PhaseDeadlines deadlines;
+  std::string group;
+  Listener listener;
+  queue::GroupRecord record;
+  std::optional<RanksProcess> ranks;
+  std::optional<LineChannel> channel;
+  bool ready = false;
+  std::map<std::string, HeldTask> held;
+  Outbox outbox;
+  std::string loading_phase = "load";
+  Clock::time_point last_load_tick;
+  Clock::time_point next_start;
+  Clock::time_point next_heartbeat;
+  Clock::time_point drain_began;
+  Clock::time_point left_socket;
+  std::optional<int> give_up;
+  int failed_starts = 0;
+  bool draining = false;
+  bool kill_now = false;
+  bool drain_requested = false;
+  bool registered = false;
+  bool queue_away = false;
+};
+
+}  // namespace reelfarm::worker
