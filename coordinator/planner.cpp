@@ -103,7 +103,7 @@ queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const q
   std::string before_key;
   const bool makes_image = limits.needs_image && !spec.image;
   if (makes_image) {
-    TaskSpec image = render_task(job, TaskKind::image, 0, spec, limits, kImageSeedWindow);
+    TaskSpec image = render_task(job, TaskKind::image, 0, spec, limits, windows::kImageSeedWindow);
     image.artifact_key = image_key(image);
     before_key = image.artifact_key;
     plan.tasks.push_back(std::move(image));

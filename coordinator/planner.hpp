@@ -8,9 +8,6 @@
 
 namespace reelfarm::coordinator {
 
-/// Stands for the window in windows::window_seed when the seed is that of the text-to-image task.
-inline constexpr std::uint64_t kImageSeedWindow = ~std::uint64_t{0};
-
 /// The tasks of one job, without any effect: an image task when the bundle has to make the first frame, windows in
 /// chain order, each waiting for the tail of the one before, and a stitch that may start once window 0 is done.
 /// `spec` is complete() for `limits`. Throws Rejected when the grid does not take it.

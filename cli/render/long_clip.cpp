@@ -45,10 +45,11 @@ void give_first_frame(const Renderer& renderer, const RenderCommand& command, co
                       WindowRequest& request, const OnProgress& on_progress) {
   if (!renderer.manifest().needs_image()) return;
   if (command.image.empty()) {
-    request.condition = renderer
-                            .first_frame(command.prompt, request.width, request.height,
-                                         windows::window_seed(plan.seed, 0, 0), on_progress)
-                            .unsqueeze(0);
+    request.condition =
+        renderer
+            .first_frame(command.prompt, request.width, request.height,
+                         windows::window_seed(plan.seed, windows::kImageSeedWindow, windows::kFirstTake), on_progress)
+            .unsqueeze(0);
     return;
   }
   request.image = video::read_image(command.image);
@@ -127,7 +128,7 @@ fs::path render_clip(const Renderer& renderer, const RenderCommand& command, con
     const auto index = static_cast<std::size_t>(window.index);
     const OnProgress progress = [&](const Progress& now) { on_progress(index, now); };
     request.num_latents = window.latents.count();
-    request.seed = windows::window_seed(plan.seed, index, 0);
+    request.seed = windows::window_seed(plan.seed, index, windows::kFirstTake);
     if (index == 0) give_first_frame(renderer, command, plan, request, progress);
     if (!command.initial_latents.empty()) {
       const std::int64_t scale = manifest.vae_scale_spatial;
@@ -159,7 +160,7 @@ fs::path render_clip(const Renderer& renderer, const RenderCommand& command, con
     request.condition = frames.narrow(0, frames.size(0) - grid.overlap_frames, grid.overlap_frames).clone();
     request.image.reset();
   }
-  const fs::path output = command.overwrite ? command.output : next_free(command.output);
+  fs::path output = command.overwrite ? command.output : next_free(command.output);
   if (command.overwrite) fs::remove(output);
   encoder.publish(output);
   return output;

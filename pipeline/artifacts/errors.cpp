@@ -9,7 +9,7 @@ std::string describe(const std::string& attempt, const std::filesystem::path& pa
   std::string message = "cannot " + attempt + " " + path.string();
   if (bytes > 0) message += " (" + std::to_string(bytes) + " bytes)";
   message += ": " + std::generic_category().message(number);
-  if (number == ENOSPC || number == EDQUOT) message += "; free some space there, or run `reelfarm gc`";
+  if (number == ENOSPC || number == EDQUOT) message += "; free some space there";
   if (number == EACCES || number == EPERM || number == EROFS) message += "; check owner and mode of the data folder";
   return message;
 }

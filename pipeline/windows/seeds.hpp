@@ -4,6 +4,11 @@
 
 namespace reelfarm::windows {
 
+/// Stands for the window when the seed is that of the first frame made from text.
+inline constexpr std::uint64_t kImageSeedWindow = ~std::uint64_t{0};
+/// Takes count from 1; `reelfarm render` makes the same noise as the first take of a farm's job with its seed.
+inline constexpr std::uint64_t kFirstTake = 1;
+
 /// The seed of one window: hash(job seed, window, take). The same for ever: finished videos name their seeds.
 ///
 /// h0 = mix(job_seed), h1 = mix(h0 ^ window), result = mix(h1 ^ take), all in unsigned 64-bit arithmetic, where

@@ -133,7 +133,7 @@ TEST(Planner, EverySeedIsTheWindowSeedOfItsTaskAndNoTwoAreEqual) {
   std::set<std::uint64_t> seeds;
   for (const TaskSpec& task : plan.tasks) {
     if (task.kind == TaskKind::stitch) continue;
-    const std::uint64_t window = task.kind == TaskKind::image ? kImageSeedWindow : std::uint64_t(task.window);
+    const std::uint64_t window = task.kind == TaskKind::image ? windows::kImageSeedWindow : std::uint64_t(task.window);
     EXPECT_EQ(task.render.seed, windows::window_seed(99, window, 3));
     EXPECT_TRUE(seeds.insert(task.render.seed).second);
   }

@@ -23,12 +23,12 @@ std::string read(const fs::path& path) {
   return text.str();
 }
 
+}  // namespace
+
 fs::path scratch(const std::string& name) {
   static std::atomic<int> count = 0;
   return fs::temp_directory_path() / ("rf-e2e-" + std::to_string(::getpid()) + "-" + name + std::to_string(count++));
 }
-
-}  // namespace
 
 Result shell(const std::string& command) {
   const fs::path out = scratch("out");
@@ -51,8 +51,8 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
   return true;
 }
 
-Farm::Farm(const fs::path& bundle, const std::string& options) : data_(scratch("data")) {
-  fs::remove_all(data_);
+Farm::Farm(const fs::path& bundle, const std::string& options, const fs::path& data)
+    : own_data_(data.empty()), data_(own_data_ ? scratch("data") : data) {
   const Result up = run("up --detach --device cpu --threads 1 --bundle " + bundle.string() + " " + options);
   EXPECT_EQ(up.exit_code, 0) << up.out << up.err;
 }
@@ -63,7 +63,7 @@ Farm::~Farm() {
   EXPECT_TRUE(processes("reelfarm").empty()) << "a process of the farm outlived `reelfarm down`";
   if (testing::Test::HasFailure()) {
     std::printf("the farm's folder stays for a look: %s\n", data_.c_str());
-  } else {
+  } else if (own_data_) {
     fs::remove_all(data_);
   }
 }

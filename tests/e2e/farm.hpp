@@ -17,6 +17,9 @@ struct Result {
   std::string err;
 };
 
+/// A path in the folder for temporary files that nobody else has.
+std::filesystem::path scratch(const std::string& name);
+
 /// Runs a shell command to its end. The first word may be a program of this build.
 Result shell(const std::string& command);
 
@@ -26,7 +29,9 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
 class Farm {
  public:
   /// `reelfarm up --detach` with these further options; fails the test when it does not come up.
-  explicit Farm(const std::filesystem::path& bundle, const std::string& options = "");
+  /// `data`: an existing folder to run on, which stays; without it one is made, and removed unless the test failed.
+  explicit Farm(const std::filesystem::path& bundle, const std::string& options = "",
+                const std::filesystem::path& data = {});
   ~Farm();
   Farm(const Farm&) = delete;
   Farm& operator=(const Farm&) = delete;
@@ -43,6 +48,7 @@ class Farm {
   std::vector<pid_t> processes(const std::string& text) const;
 
  private:
+  bool own_data_;
   std::filesystem::path data_;
 };
 

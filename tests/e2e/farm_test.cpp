@@ -89,6 +89,23 @@ TEST(Farm, TextAloneMakesItsFirstFrame) {
   EXPECT_EQ(stream["nb_read_frames"], "17");
 }
 
+TEST(Farm, MakesTheFramesThatRenderMakesFromTheSameSeed) {
+  Farm farm(kBundle);
+  const std::string request = " --prompt 'The waves break on the rocks' --frames 33 --size 80x46 --seed 5 ";
+  const fs::path alone = scratch("render.mp4");
+  const Result render = shell("reelfarm render --bundle " + kBundle.string() + request +
+                              "--device cpu --threads 1 --output " + alone.string());
+  ASSERT_EQ(render.exit_code, 0) << render.err;
+  const nlohmann::json job = farm.json("enqueue" + request + "--wait");
+  const auto frames = [](const fs::path& file) {
+    return shell("ffmpeg -v error -i " + file.string() + " -f framemd5 -").out;
+  };
+  const std::string expected = frames(alone);
+  EXPECT_NE(expected.find("\n0, "), std::string::npos) << expected;
+  EXPECT_EQ(frames(job["output"].get<std::string>()), expected);
+  fs::remove(alone);
+}
+
 TEST(Farm, WhatTheBundleCannotDoIsRefusedBeforeAnythingIsQueued) {
   Farm farm(kReference / "t2v");
   for (const auto& [words, hint] :
