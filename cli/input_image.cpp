@@ -25,7 +25,7 @@ constexpr std::size_t kCopyBytes = 1 << 20;
 
 /// File names may be any bytes, what is stored is UTF-8.
 std::string file_name_for_people(const std::string& path) {
-  const std::string name = fs::path(path).filename().string();
+  std::string name = fs::path(path).filename().string();
   try {
     coordinator::check_text("the name", name, name.size(), false);
     return name;
