@@ -1,6 +1,7 @@
 # The CUDA plug-in libreelfarm_cuda.so (pipeline/nn/cuda/): own kernels, loaded at run time by `--device cuda`.
 # Needs nvcc and the full torch wheel; everything else builds without either.
-find_program(REELFARM_NVCC nvcc HINTS /usr/local/cuda/bin ${CMAKE_SOURCE_DIR}/.venv/lib/python3.11/site-packages/nvidia/cu13/bin)
+file(GLOB venv_cuda ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/nvidia/cu13/bin)
+find_program(REELFARM_NVCC nvcc HINTS /usr/local/cuda/bin ${venv_cuda})
 set(cuda_possible OFF)
 if(REELFARM_NVCC AND EXISTS ${REELFARM_TORCH_DIR}/lib/libtorch_cuda.so)
   set(cuda_possible ON)
@@ -14,5 +15,4 @@ if(NOT REELFARM_CUDA STREQUAL "OFF" AND cuda_possible)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 120 CACHE STRING "CUDA architectures to compile for")
   set(CMAKE_CUDA_STANDARD 17)
   enable_language(CUDA)
-  find_package(CUDAToolkit REQUIRED)
 endif()
