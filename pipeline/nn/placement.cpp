@@ -26,8 +26,16 @@ c10::Device resolve_device(std::string_view name) {
   throw std::invalid_argument("--device '" + std::string(name) + "': expected auto, cpu, cuda or cuda:N");
 }
 
+bool cpu_multiplies_bf16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 c10::ScalarType resolve_dtype(std::string_view name, c10::Device device) {
-  if (name == "auto") return device.is_cuda() ? c10::kBFloat16 : c10::kFloat;
+  if (name == "auto") return device.is_cuda() || cpu_multiplies_bf16() ? c10::kBFloat16 : c10::kFloat;
   if (name == "fp32") return c10::kFloat;
   if (name == "bf16") return c10::kBFloat16;
   if (name == "fp8" || name == "int8") {

@@ -18,7 +18,11 @@ struct Placement {
 /// std::runtime_error, with the loader's words, when cuda was asked for and cannot be had.
 c10::Device resolve_device(std::string_view name);
 
-/// The compute type of `--dtype auto|fp32|bf16`. `auto` is bf16 on a GPU and fp32 on a CPU.
+/// Whether this processor has instructions for products in bf16 (AVX512-BF16; every processor with AMX has them, too).
+/// Without them bf16 is widened to fp32 first, and slower than fp32 itself.
+bool cpu_multiplies_bf16();
+
+/// The compute type of `--dtype auto|fp32|bf16`. `auto` is bf16 on a GPU and on a CPU that multiplies it, else fp32.
 /// Throws std::invalid_argument for another word; fp8 and int8 are named as not in this version.
 c10::ScalarType resolve_dtype(std::string_view name, c10::Device device);
 

@@ -11,7 +11,7 @@ namespace {
 
 TEST(Placement, CpuIsAlwaysThere) {
   EXPECT_TRUE(resolve_device("cpu").is_cpu());
-  EXPECT_EQ(resolve_dtype("auto", c10::kCPU), c10::kFloat);
+  EXPECT_EQ(resolve_dtype("auto", c10::kCPU), cpu_multiplies_bf16() ? c10::kBFloat16 : c10::kFloat);
   EXPECT_EQ(resolve_dtype("bf16", c10::kCPU), c10::kBFloat16);
   EXPECT_EQ(resolve_dtype("auto", c10::Device(c10::kCUDA, 0)), c10::kBFloat16);
 }
