@@ -26,7 +26,7 @@ from train_i2v import build, load_vae
 
 
 class Renderer:
-    def __init__(self, work: pathlib.Path, device: str, dtype, steps: int = 4, t2i_steps: int = 4):
+    def __init__(self, work: pathlib.Path, device: str, dtype, steps: int = 4, t2i_steps: int = 16):
         self.device, self.dtype, self.prompts = device, dtype, text.Prompts(work)
         self.models = build(self.prompts)
         for name, state in training.load(work / "video").items():
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--chain", type=int, default=0)
     parser.add_argument("--overlap", type=int, default=1)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--t2i-steps", type=int, default=4)
+    parser.add_argument("--t2i-steps", type=int, default=16)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

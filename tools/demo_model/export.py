@@ -36,7 +36,7 @@ def manifest(prompts: text.Prompts) -> dict:
             "image_token": "<image>", "image_interleave": text.INTERLEAVE, "image_embed_start": text.IMAGE_START, "image_embed_end": text.IMAGE_START + text.IMAGE_TOKENS,
             "image_embed_length": text.IMAGE_TOKENS, "image_in_place": False, "double_return_token_id": newlines[0], "header_end_token": "<|end_header_id|>", "assistant_header_tokens": 4},
         "clip_max_length": text.CLIP_TOKENS,
-        "t2i": {"steps": 4, "shift": 5.0, "guidance": 1.0, "distilled": True,
+        "t2i": {"steps": 16, "shift": 5.0, "guidance": 1.0, "distilled": True,
                 "prompt": common | {"template": text.T2I_TEMPLATE, "crop_start": prompts.t2i_crop, "max_length": text.TEXT_TOKENS, "hidden_state_skip": networks.SKIP}},
         "bounds": {"max_width": world.WIDTH, "max_height": world.HEIGHT, "max_frames": 10 * 60 * world.FPS, "max_steps": 50, "max_prompt_characters": 2000},
     }

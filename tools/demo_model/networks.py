@@ -73,12 +73,16 @@ def _vision(model: LlavaForConditionalGeneration, pixels: torch.Tensor) -> torch
     return model.model.multi_modal_projector(hidden[:, 1:])
 
 
-def i2v_text(model: LlavaForConditionalGeneration, prompts: text.Prompts, rows: torch.Tensor, length: torch.Tensor, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Image tokens (every INTERLEAVE-th), then the caption and the final newlines: (B, 8 + limit + 1, TEXT_WIDTH), mask (B, same)."""
+def i2v_text(model: LlavaForConditionalGeneration, prompts: text.Prompts, rows: torch.Tensor, length: torch.Tensor, pixels: torch.Tensor | None = None,
+             image: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image tokens (every INTERLEAVE-th), then the caption and the final newlines: (B, 8 + limit + 1, TEXT_WIDTH), mask (B, same).
+
+    `image` (B, IMAGE_TOKENS, TEXT_WIDTH) stands in for what the vision tower makes of `pixels`.
+    """
     rows, length = rows.long(), length.long()
     embeds = model.model.language_model.embed_tokens(rows)
     start, end = text.IMAGE_START, text.IMAGE_START + text.IMAGE_TOKENS
-    image = _vision(model, pixels).to(embeds.dtype)
+    image = (_vision(model, pixels) if image is None else image).to(embeds.dtype)
     hidden = _llama(model, torch.cat([embeds[:, :start], image, embeds[:, end:]], dim=1))
     limit = rows.shape[1] - prompts.i2v_start - len(prompts.i2v_suffix)
     j = torch.arange(limit + 1, device=rows.device)[None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import random
 
 import numpy as np
@@ -15,6 +16,8 @@ import world
 
 PREFIX = 6  # most latent frames of a condition
 ROLL_ERROR = 10 ** (-2.4)  # mean square: 24 dB
+MOTIONS = (1, 1, 1, 1, 1.6, 1.6, 2, 0.6)  # circling and spinning are the hardest to learn
+PARTS = ("latents", "object", "first", "last", "prefix", "count", "pixels", "i2v", "t2i", "clip", "length")
 
 
 class Pool:
@@ -50,16 +53,26 @@ class Pool:
             self.refresh()
             if self.at == 0:
                 return
-        for tensor in (self.latents, self.object, self.first, self.last, self.prefix, self.count, self.pixels, self.i2v, self.t2i, self.clip, self.length):
+        for tensor in (getattr(self, name) for name in PARTS):
             for at in range(self.at, self.size, self.at):
                 n = min(self.at, self.size - at)
                 tensor[at : at + n] = tensor[:n]
+
+    def save(self, path: pathlib.Path) -> None:
+        torch.save({name: getattr(self, name).cpu() for name in PARTS} | {"at": self.at}, path)
+
+    def load(self, path: pathlib.Path) -> None:
+        """Takes over the clips of an earlier run with the same size."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name in PARTS:
+            getattr(self, name).copy_(state[name])
+        self.at = state["at"]
 
     @torch.no_grad()
     def refresh(self) -> None:
         """Replaces the oldest `batch` clips."""
         n = min(self.batch, self.size - self.at)
-        specs = world.sample(self.rng, n, inside=0.5)
+        specs = world.sample(self.rng, n, inside=0.5, motions=MOTIONS)
         texts = [c for i in range(n) for c in self._captions(specs, i)]
         rows, kept = self.prompts.rows(texts)
         assert len(kept) == len(texts)
@@ -79,7 +92,7 @@ class Pool:
         worn = first
         for _ in range(self.words.randint(1, 3)):
             worn = networks.encode(self.vae, (networks.decode(self.vae, worn).float() * 255).round().div(255).to(self.dtype))
-        if self.roll is not None:
+        if self.roll is not None and self.words.random() < 0.5:
             before = (world.render(here, torch.tensor([-(world.WINDOW - 1) / world.FPS], device=self.device)) * 255).round() / 255
             ended = self.roll(rows, self.per_clip, before)
             # Where the model went astray the clip no longer continues its frame: those keep the frame worn by the VAE.

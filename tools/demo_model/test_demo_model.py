@@ -128,6 +128,37 @@ class Text(unittest.TestCase):
         np.testing.assert_allclose(networks.shifted(4), networks.SIGMAS, rtol=1e-6)
 
 
+    def test_what_a_caption_says_is_read_from_places_that_saw_all_of_it(self):
+        import train_text
+
+        data = train_text.Captions(self.prompts, 40, 1)
+        heads = train_text.Heads()
+        with torch.no_grad():
+            scores = heads({"llava": self.llava, "clip": self.clip}, self.prompts, data.rows, torch.arange(len(data.labels)))
+            self.assertEqual([tuple(s.shape) for s in scores], [(len(data.labels), sum(train_text.CLASSES))] * len(heads.PLACES))
+            self.assertTrue(torch.isfinite(train_text.loss(scores, data.labels)))
+        alone = data.labels[:, 4] == 0
+        self.assertTrue((data.labels[alone, 5:] == train_text.ABSENT).all() and (data.labels[~alone] >= 0).all())
+
+
+class Training(unittest.TestCase):
+    def test_muon_takes_the_matrices_of_the_blocks_and_makes_updates_of_adamws_size(self):
+        model = networks.t2i()
+        adamw, muon = training.optimizers(model, "cpu")
+        inside = {id(p) for p in muon.param_groups[0]["params"]}
+        names = {n for n, p in model.named_parameters() if id(p) in inside}
+        self.assertIn("single_transformer_blocks.0.attn.to_q.weight", names)
+        self.assertFalse({"x_embedder.proj.weight", "proj_out.weight", "single_transformer_blocks.0.norm.linear.weight"} & names)
+        self.assertEqual(len(inside) + len(adamw.param_groups[0]["params"]), len(list(model.parameters())))
+        weight = model.get_parameter("single_transformer_blocks.0.proj_mlp.weight")
+        before = weight.detach().clone()
+        for p in model.parameters():
+            p.grad = torch.randn_like(p)
+        training.set_rate(muon, 1e-2)
+        muon.step()
+        self.assertAlmostEqual((weight - before).pow(2).mean().sqrt().item(), 0.2e-2, delta=0.05e-2)
+
+
 class Vae(unittest.TestCase):
     def test_folding_the_latents_statistics_does_not_change_the_reconstruction(self):
         import train_vae

@@ -1,7 +1,7 @@
-"""Stages 0 and 3: the T2I transformer alone, on first frames only, at every noise level.
+"""Stage 3: the T2I transformer, on first frames only. What the caption leaves open (place, size, texture) makes it a true
+sampler: it is trained at every noise level and takes more steps than the video does.
 
-`--with-text` trains the text encoders too (before the video stage, which keeps them); without it they are frozen (after
-the video stage, which has moved them). Resumable; writes the same checkpoint as the video stage.
+Needs the VAE and the text encoders (stages 1 and 2). Resumable; writes the same checkpoint as the video stage.
 """
 
 from __future__ import annotations
@@ -26,18 +26,24 @@ from train_vae import fast_padding
 
 
 class Images:
-    """Static buffers of encoded first frames with token rows, refreshed while training runs."""
+    """Static buffers of encoded first frames with token rows, refreshed while training runs.
 
-    def __init__(self, vae, prompts: text.Prompts, size: int, device: str, seed: int, dtype, batch: int = 128):
-        self.vae, self.prompts, self.size, self.device, self.dtype, self.batch, self.at = vae, prompts, size, device, dtype, batch, 0
-        self.rng, self.words = np.random.default_rng(seed), random.Random(seed)
-        rows, _ = prompts.rows(["a"])
+    Captions are made once (words cost more than pictures); every refresh draws new places, sizes and textures for some of
+    them. An image that is seen often is learnt by heart.
+    """
+
+    def __init__(self, vae, prompts: text.Prompts, size: int, device: str, seed: int, dtype, batch: int = 128, corpus: int = 32768):
+        self.vae, self.size, self.device, self.dtype, self.batch, self.at = vae, size, device, dtype, batch, 0
+        self.rng, words = np.random.default_rng(seed), random.Random(seed)
+        specs = world.sample(self.rng, corpus)
+        rows, kept = prompts.rows([captions.captions_of(specs, i, words, 1)[0] for i in range(corpus)])
+        self.specs, self.rows = specs[kept], {name: getattr(rows, name).to(device) for name in ("t2i", "clip", "length")}
 
         def empty(*shape, dtype=dtype):
             return torch.zeros(size, *shape, dtype=dtype, device=device)
 
         self.latents, self.object = empty(16, networks.LATENT_HEIGHT, networks.LATENT_WIDTH), empty(networks.LATENT_HEIGHT, networks.LATENT_WIDTH)
-        self.t2i, self.clip, self.length = empty(rows.t2i.shape[1], dtype=torch.int16), empty(rows.clip.shape[1], dtype=torch.int16), empty(dtype=torch.int16)
+        self.caption = empty(dtype=torch.int64)
 
     def fill(self) -> None:
         while True:
@@ -48,33 +54,26 @@ class Images:
     @torch.no_grad()
     def refresh(self) -> None:
         n = min(self.batch, self.size - self.at)
-        specs = world.sample(self.rng, n, inside=0.8)  # a first frame seldom cuts its object at an edge
-        texts = []
-        for i in range(n):
-            while True:
-                caption = captions.captions_of(specs, i, self.words, 1)[0]
-                if self.prompts.rows([caption])[1]:
-                    break
-            texts.append(caption)
-        rows, _ = self.prompts.rows(texts)
-        here = specs.to(self.device)
+        caption = torch.from_numpy(self.rng.integers(0, len(self.specs), n))
+        # A first frame seldom cuts its object at an edge.
+        here = world.sample(self.rng, n, inside=0.8, like=self.specs[caption]).to(self.device)
         frame = world.render(here, world.times(1).to(self.device))
         near = ((frame - world.backdrop(here)[:, :, None]).abs().amax(1) > 0.02).to(self.dtype)
         to = slice(self.at, self.at + n)
         self.object[to] = F.max_pool2d(near, 8)[:, 0]
         self.latents[to] = networks.encode(self.vae, ((frame * 255).round() / 255).to(self.dtype))[:, :, 0]
-        for name in ("t2i", "clip", "length"):
-            getattr(self, name)[to] = getattr(rows, name).to(self.device, non_blocking=True)
+        self.caption[to] = caption.to(self.device, non_blocking=True)
         self.at = (self.at + n) % self.size
 
 
-def loss(models: dict, images: Images, batch: int, exact: float) -> torch.Tensor:
+def loss(models: dict, prompts: text.Prompts, images: Images, batch: int, exact: float) -> torch.Tensor:
     at = torch.randint(images.size, (batch,), device=images.device)
     s = sigmas(batch, images.device, exact)
     x, v = noisy(images.latents[at].float()[:, :, None], s)
-    hidden, mask = networks.t2i_text(models["llava"], images.prompts, images.t2i[at], images.length[at])
-    out = models["t2i"](x, s * 1000, hidden, mask, networks.pooled(models["clip"], images.clip[at]), return_dict=False)[0]
-    return ((out.float() - v) ** 2 * (1 + images.object[at][:, None, None])).mean()
+    caption = images.caption[at]
+    hidden, mask = networks.t2i_text(models["llava"], prompts, images.rows["t2i"][caption], images.rows["length"][caption])
+    out = models["t2i"](x, s * 1000, hidden, mask, networks.pooled(models["clip"], images.rows["clip"][caption]), return_dict=False)[0]
+    return ((out.float() - v) ** 2 * (1 + 2 * images.object[at][:, None, None])).mean()
 
 
 def main() -> None:
@@ -82,12 +81,11 @@ def main() -> None:
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/demo_model"))
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--pool", type=int, default=16384)
-    parser.add_argument("--refresh-every", type=int, default=16)
-    parser.add_argument("--exact", type=float, default=0.3)
-    parser.add_argument("--with-text", action="store_true")
+    parser.add_argument("--pool", type=int, default=12288)
+    parser.add_argument("--refresh-every", type=int, default=4)
+    parser.add_argument("--exact", type=float, default=0.0, help="share of training at the noise levels of a four-step sampler")
     parser.add_argument("--flat", type=float, default=0.3, help="share of the time at the full rate; 1 when another run follows")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--fresh", action="store_true")
@@ -111,32 +109,37 @@ def main() -> None:
         print("resumed", args.work / "video")
     for model in models.values():
         model.to(args.device)
-    names = ["t2i", "llava", "clip"] if args.with_text else ["t2i"]
-    for name in set(models) - set(names):
+    for name in set(models) - {"t2i"}:
         models[name].requires_grad_(False)
-    parameters = [p for name in names for p in models[name].parameters()]
-    average = training.Average({name: models[name] for name in names}, decay=0.9985)
-    opt = training.optimizer(parameters, args.device)
+    parameters = list(models["t2i"].parameters())
+    average = training.Average({"t2i": models["t2i"]}, decay=0.9985)
+    optimizers = training.optimizers(models["t2i"], args.device)
     for p in parameters:
         p.grad = torch.zeros_like(p)
+    if cuda:
+        for block in [*models["t2i"].transformer_blocks, *models["t2i"].single_transformer_blocks]:
+            block.compile(fullgraph=True, dynamic=False)
     history = torch.zeros(1, device=args.device)
     sigmas(1, args.device, args.exact)
 
     def step():
         with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext():
-            value = loss(models, images, args.batch, args.exact)
+            value = loss(models, prompts, images, args.batch, args.exact)
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
-        opt.step()
-        opt.zero_grad(set_to_none=False)
+        for opt in optimizers:
+            opt.step()
+            opt.zero_grad(set_to_none=False)
         history.lerp_(value.detach()[None], 0.02)
 
-    training.set_rate(opt, 1e-6)
+    for opt in optimizers:
+        training.set_rate(opt, 1e-6)
     run = training.captured(step, args.device)
     print(f"ready after {time.monotonic() - schedule.begin:.0f} s", flush=True)
     count, mark, marked = 0, time.monotonic(), 0
     while schedule.fraction() < 1 and count < args.steps:
-        training.set_rate(opt, schedule.rate(count))
+        for opt in optimizers:
+            training.set_rate(opt, schedule.rate(count))
         run()
         count += 1
         if count % average.every == 0:
@@ -147,7 +150,8 @@ def main() -> None:
             value, now = history.item(), time.monotonic()
             print(f"step {count} {100 * schedule.fraction():.0f} % image {value:.4f} {(count - marked) / (now - mark):.1f} steps/s", flush=True)
             mark, marked = now, count
-    training.save(out / "video", {name: m.state_dict() for name, m in models.items()} | average.state())
+    states = {name: model.state_dict() for name, model in models.items()} | average.state()
+    training.save(out / "video", {name: {k.replace("_orig_mod.", ""): v for k, v in state.items()} for name, state in states.items()})
     print(f"{count} steps, loss {history.item()}", flush=True)
 
 

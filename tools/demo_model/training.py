@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pathlib
+import re
 import time
 
 import torch
@@ -32,6 +33,50 @@ def optimizer(parameters, device: str, weight_decay: float = 0.01, betas=(0.9, 0
     """AdamW whose rate is a tensor, so that a captured step can follow a schedule."""
     cuda = device.startswith("cuda")
     return torch.optim.AdamW(parameters, lr=torch.tensor(1e-4, device=device) if cuda else 1e-4, betas=betas, weight_decay=weight_decay, fused=cuda, capturable=cuda)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum made orthogonal (Newton-Schulz), for the matrices inside the blocks; all matrices of one shape in one product.
+
+    The update has the root mean square of AdamW's, so that both can follow one rate.
+    """
+
+    def __init__(self, parameters, device: str, momentum: float = 0.95, weight_decay: float = 0.01):
+        parameters = list(parameters)
+        super().__init__(parameters, dict(lr=torch.tensor(1e-4, device=device)))
+        self.momentum, self.weight_decay = momentum, weight_decay
+        shapes: dict[tuple, list] = {}
+        for p in parameters:
+            shapes.setdefault(tuple(p.shape), []).append(p)
+        self.stacks = [(ps, torch.zeros(len(ps), *shape, device=device)) for shape, ps in shapes.items()]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        rate = self.param_groups[0]["lr"]
+        for ps, mean in self.stacks:
+            gradient = torch.stack([p.grad for p in ps])
+            mean.lerp_(gradient, 1 - self.momentum)
+            x = gradient.lerp(mean, self.momentum).bfloat16()
+            tall = x.shape[1] > x.shape[2]
+            x = x.mT if tall else x
+            x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+            for _ in range(5):
+                a = x @ x.mT
+                x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+            update = (x.mT if tall else x).float() * (0.2 * max(x.shape[1:]) ** 0.5 * rate)
+            torch._foreach_mul_(ps, 1 - self.weight_decay * rate)
+            torch._foreach_sub_(ps, list(update.unbind(0)))
+
+
+MATRICES = re.compile(r"(transformer_blocks|single_transformer_blocks|refiner_blocks)\.\d+\.(attn\..*|ff.*|proj_mlp|proj_out)\.weight")
+
+
+def optimizers(model: torch.nn.Module, device: str) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside a transformer's blocks, AdamW for everything else that is trained."""
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    inside = [p for n, p in named if p.dim() == 2 and MATRICES.fullmatch(n)]
+    rest = [p for n, p in named if not any(p is q for q in inside)]
+    return [optimizer(rest, device)] + ([Muon(inside, device)] if inside else [])
 
 
 def set_rate(opt: torch.optim.Optimizer, rate: float) -> None:

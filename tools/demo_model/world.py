@@ -95,10 +95,14 @@ def _place(rng: np.random.Generator, motion: np.ndarray, inside: float) -> tuple
     return np.where(circling, WIDTH / 2 + distance * np.cos(phase), x), np.where(circling, HEIGHT / 2 + distance * np.sin(phase), y)
 
 
-def sample(rng: np.random.Generator, n: int, held_out: bool = False, objects: int = 2, second: float = 0.25, inside: float = 0.5) -> Specs:
-    """Draws n clips. `second` is the chance of each further object (`objects` layers in all); `inside` that a moving object starts clear of the edges."""
+def _parts(rng: np.random.Generator, n: int, held_out: bool, objects: int, second: float, motions) -> tuple[np.ndarray, ...]:
+    """What a caption says: background (n), and present, shape, colour, motion (n, K)."""
     table = combinations(held_out)
-    rows = table[rng.integers(0, len(table), n)]
+    if motions is None:
+        rows = table[rng.integers(0, len(table), n)]
+    else:
+        weight = np.asarray(motions, dtype=float)[table[:, 2]]
+        rows = table[rng.choice(len(table), n, p=weight / weight.sum())]
     background = rows[:, 3]
     shape = rng.integers(0, len(SHAPES), (n, objects))
     motion = rng.integers(0, len(MOTIONS), (n, objects))
@@ -112,6 +116,20 @@ def sample(rng: np.random.Generator, n: int, held_out: bool = False, objects: in
         allowed[np.arange(n), colour[:, k - 1]] = 0
         colour[:, k] = np.argmax(allowed * rng.uniform(0.5, 1, allowed.shape), axis=1)
     present = np.concatenate([np.ones((n, 1), bool), rng.random((n, objects - 1)) < second], axis=1)
+    return background, present, shape, colour, motion
+
+
+def sample(rng: np.random.Generator, n: int, held_out: bool = False, objects: int = 2, second: float = 0.25, inside: float = 0.5, motions=None, like: Specs | None = None) -> Specs:
+    """Draws n clips. `second` is the chance of each further object (`objects` layers in all); `inside` that a moving object starts clear of the edges.
+
+    `motions` weighs the eight motions of the first object; all combinations are equally likely without it. With `like` (n
+    clips) everything that a caption says is taken from there, and only the rest is drawn.
+    """
+    if like is None:
+        background, present, shape, colour, motion = _parts(rng, n, held_out, objects, second, motions)
+    else:
+        background, present, shape, colour, motion = (v.numpy() for v in (like.background, like.present, like.shape, like.colour, like.motion))
+        objects = shape.shape[1]
     x, y = _place(rng, motion, inside)
     for k in range(1, objects):  # not hidden behind the first in the first frame
         for _ in range(4):
