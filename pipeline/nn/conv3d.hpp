@@ -28,12 +28,22 @@ class Conv3d {
   /// x: (N, in, T, H, W) -> (N, out, (T - kT) / sT + 1, ...), channels last in memory.
   at::Tensor operator()(const at::Tensor& x) const;
 
+  /// operator() short of left_out(), for callers that add that in fp32 to what comes next. LibTorch's 16-bit
+  /// convolution on a GPU rounds the sum, then adds the bias and rounds again, which makes a decoded video's error a
+  /// quarter larger.
+  at::Tensor before_bias(const at::Tensor& x) const;
+  /// The bias that before_bias does not add: fp32 (1, out, 1, 1, 1), or undefined where it adds it.
+  const at::Tensor& left_out() const { return left_out_; }
+
   const at::Tensor& weight() const { return weight_; }
   const at::Tensor& bias() const { return bias_; }
 
  private:
+  at::Tensor convolve(const at::Tensor& x, const at::Tensor& bias) const;
+
   at::Tensor weight_;
   at::Tensor bias_;
+  at::Tensor left_out_;
   std::array<std::int64_t, 3> stride_;
 };
 

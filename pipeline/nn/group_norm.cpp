@@ -24,9 +24,9 @@ GroupNorm::GroupNorm(const ParameterReader& reader, std::int64_t groups, std::in
   }
 }
 
-// norm(x) = x * scale + shift, both (N, C, 1, 1, 1) fp32. ATen's own group norm turns channels-last tensors on a GPU
-// into another order and back, and rounds once more.
-GroupNorm::Affine GroupNorm::affine(const at::Tensor& x) const {
+// norm(x + offset) = x * scale + shift, both (N, C, 1, 1, 1) fp32. ATen's own group norm turns channels-last tensors on
+// a GPU into another order and back, and rounds once more.
+GroupNorm::Affine GroupNorm::affine(const at::Tensor& x, const at::Tensor& offset) const {
   const std::int64_t samples = x.size(0);
   const std::int64_t channels = x.size(1);
   const double voxels = static_cast<double>(x.numel()) / static_cast<double>(samples * channels);
@@ -41,27 +41,29 @@ GroupNorm::Affine GroupNorm::affine(const at::Tensor& x) const {
     variance = at::linalg_vector_norm(x, 2, positions, false, at::kFloat).square_().div_(voxels).sub_(mean.square());
   }
   const std::vector<std::int64_t> grouped = {samples, groups_, channels / groups_};
+  if (offset.defined()) mean = mean + offset.view({1, channels});
   mean = mean.view(grouped);
   const at::Tensor mean_of_group = mean.mean(-1, /*keepdim=*/true);
   const at::Tensor variance_of_group =
       (variance.view(grouped) + (mean - mean_of_group).square_()).mean(-1, /*keepdim=*/true);
   const at::Tensor inverse = variance_of_group.clamp_min(0.0).add_(eps_).rsqrt_();
   const at::Tensor scale = weight_.view({1, groups_, channels / groups_}) * inverse;
-  const at::Tensor shift = bias_.view({1, groups_, channels / groups_}) - mean_of_group * scale;
+  at::Tensor shift = bias_.view({1, groups_, channels / groups_}) - mean_of_group * scale;
+  if (offset.defined()) shift = shift + offset.view({1, groups_, channels / groups_}) * scale;
   return {scale.view({samples, channels, 1, 1, 1}), shift.view({samples, channels, 1, 1, 1})};
 }
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  const Affine terms = affine(x);
+  const Affine terms = affine(x, {});
   return at::addcmul(terms.shift, x, terms.scale).to(x.scalar_type());
 }
 
-void GroupNorm::silu_into(const at::Tensor& x, const at::Tensor& out) const {
-  if (detail::group_norm_silu_fits(x, out)) {
+void GroupNorm::silu_into(const at::Tensor& x, const at::Tensor& out, const at::Tensor& offset) const {
+  if (!offset.defined() && detail::group_norm_silu_fits(x, out)) {
     detail::group_norm_silu(x, out, weight_, bias_, groups_, eps_);
     return;
   }
-  const Affine terms = affine(x);
+  const Affine terms = affine(x, offset);
   // Some frames at a time: what lies between is fp32.
   const std::int64_t frames = std::max<std::int64_t>(1, kBetweenElements * x.size(2) / x.numel());
   for (std::int64_t first = 0; first < x.size(2); first += frames) {

@@ -21,14 +21,15 @@ class GroupNorm {
   /// out = silu(norm(x)), x and out: (N, C, T, H, W). `out` may be a view into a larger buffer, such as the inside of a
   /// padded one. On the CPU in fp32 and bf16, with channels last in both, two passes over memory and the same bits for
   /// any number of threads.
-  void silu_into(const at::Tensor& x, const at::Tensor& out) const;
+  /// With `offset`, fp32 (1, C, 1, 1, 1), it is silu(norm(x + offset)), and the sum is never rounded.
+  void silu_into(const at::Tensor& x, const at::Tensor& out, const at::Tensor& offset = {}) const;
 
  private:
   struct Affine {
     at::Tensor scale;
     at::Tensor shift;
   };
-  Affine affine(const at::Tensor& x) const;
+  Affine affine(const at::Tensor& x, const at::Tensor& offset) const;
 
   at::Tensor weight_;
   at::Tensor bias_;

@@ -9,6 +9,18 @@ namespace reelfarm::vae {
 constexpr std::int64_t kTimePadding = 2;
 constexpr std::int64_t kSpacePadding = 1;
 
+namespace {
+
+at::Tensor padded_norm(const nn::GroupNorm& norm, const at::Tensor& x, const at::Tensor& offset) {
+  const PaddedVideo padded({x.size(0), x.size(1), x.size(2), x.size(3), x.size(4)}, x.options(), kTimePadding,
+                           kSpacePadding);
+  norm.silu_into(x, padded.inside(), offset);
+  padded.replicate_borders();
+  return padded.whole();
+}
+
+}  // namespace
+
 CausalConv3d::CausalConv3d(const nn::ParameterReader& reader, std::int64_t in_channels, std::int64_t out_channels,
                            std::array<std::int64_t, 3> stride)
     : conv_(reader.scope("conv"),
@@ -19,11 +31,12 @@ at::Tensor CausalConv3d::operator()(const at::Tensor& x) const {
 }
 
 at::Tensor CausalConv3d::after_norm(const nn::GroupNorm& norm, const at::Tensor& x) const {
-  const PaddedVideo padded({x.size(0), x.size(1), x.size(2), x.size(3), x.size(4)}, x.options(), kTimePadding,
-                           kSpacePadding);
-  norm.silu_into(x, padded.inside());
-  padded.replicate_borders();
-  return conv_(padded.whole());
+  return conv_(padded_norm(norm, x, {}));
+}
+
+at::Tensor CausalConv3d::after_norm_before_bias(const nn::GroupNorm& norm, const at::Tensor& x,
+                                                const at::Tensor& offset) const {
+  return conv_.before_bias(padded_norm(norm, x, offset));
 }
 
 }  // namespace reelfarm::vae

@@ -28,6 +28,10 @@ class CausalConv3d {
   /// The convolution of silu(norm(x)), whose normalised input is written straight into the padded buffer.
   at::Tensor after_norm(const nn::GroupNorm& norm, const at::Tensor& x) const;
 
+  /// The same of silu(norm(x + offset)), short of left_out(); see nn::Conv3d::before_bias and nn::GroupNorm::silu_into.
+  at::Tensor after_norm_before_bias(const nn::GroupNorm& norm, const at::Tensor& x, const at::Tensor& offset) const;
+  const at::Tensor& left_out() const { return conv_.left_out(); }
+
  private:
   nn::Conv3d conv_;
 };

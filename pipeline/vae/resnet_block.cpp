@@ -19,8 +19,14 @@ ResnetBlock::ResnetBlock(const nn::ParameterReader& reader, std::int64_t in_chan
 }
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x) const {
-  const at::Tensor y = conv2_.after_norm(norm2_, conv1_.after_norm(norm1_, x));
-  nn::add_(y, shortcut_ ? (*shortcut_)(x) : x);
+  const at::Tensor between = conv1_.after_norm_before_bias(norm1_, x, {});
+  const at::Tensor y = conv2_.after_norm_before_bias(norm2_, between, conv1_.left_out());
+  if (!shortcut_) {
+    nn::add_(y, x, conv2_.left_out());
+    return y;
+  }
+  const at::Tensor both = conv2_.left_out().defined() ? conv2_.left_out() + shortcut_->left_out() : at::Tensor();
+  nn::add_(y, shortcut_->before_bias(x), both);
   return y;
 }
 

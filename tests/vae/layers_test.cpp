@@ -72,6 +72,21 @@ TEST(GroupNormSilu, AgreesWithItsDefinitionForAnyChannelCountAndMean) {
   }
 }
 
+TEST(GroupNormSilu, AddsAnOffsetToItsInputWithoutRoundingTheSum) {
+  at::manual_seed(5);
+  for (const auto& [channels, groups] : {std::pair{3, 1}, {16, 4}, {40, 8}}) {
+    const Affine affine = random_affine(channels);
+    const at::Tensor x = at::randn({2, channels, 3, 5, 7}).to(at::kBFloat16).contiguous(kChannelsLast);
+    const at::Tensor offset = at::randn({1, channels, 1, 1, 1}) * 3;
+    const at::Tensor expected =
+        expected_norm_silu(x.to(at::kDouble) + offset.to(at::kDouble), affine, groups).contiguous(kChannelsLast);
+    const at::Tensor out = at::empty_like(x);
+    make_norm(affine, groups, at::kBFloat16).silu_into(x, out, offset);
+    // The result's rounding alone: half a unit in the last of 8 places, 2^-9 at most.
+    EXPECT_LE(relative_error(out, expected), 2e-3) << channels << " channels";
+  }
+}
+
 TEST(GroupNormSilu, WritesOnlyTheInsideOfALargerBuffer) {
   at::manual_seed(2);
   const Affine affine = random_affine(24);
@@ -152,6 +167,16 @@ TEST(Add, HasTheBitsOfLibTorchsSum) {
       EXPECT_TRUE(y.equal(expected));
     }
   }
+}
+
+TEST(Add, OfABiasRoundsTheWholeSumOnce) {
+  at::manual_seed(6);
+  const at::Tensor x = at::randn({1, 5, 3, 4, 7}).to(at::kBFloat16).contiguous(kChannelsLast);
+  const at::Tensor y = at::randn_like(x);
+  const at::Tensor bias = at::randn({1, 5, 1, 1, 1});
+  const at::Tensor expected = (y.to(at::kFloat) + (x.to(at::kFloat) + bias)).to(at::kBFloat16);
+  nn::add_(y, x, bias);
+  EXPECT_TRUE(y.equal(expected));
 }
 
 TEST(PaddedVideo, RepeatsTheBordersAndTheFirstFrame) {
