@@ -118,6 +118,45 @@ def clips(renderer: Renderer, mode: str, count: int, seed: int, workers: int, sh
     return out
 
 
+def chain_scores(video: np.ndarray, specs: world.Specs, overlap: int) -> dict:
+    """One chain (T, H, W, 3) uint8 of windows that share `overlap` frames: share of frames within 12 px of the ideal path, largest
+    step between two frames at a seam (mean over pixels, of 255) and its ratio to the median step, change of luma per second (1 is
+    white), colour in the last second."""
+    t = truth_of(specs, 0)
+    _, track, area = judge.find(video[::4], t["background"], t["colour"])
+    x, y, _ = world.path(specs, torch.arange(0, video.shape[0], 4) / world.FPS)
+    distance = judge.torus_distance(track, np.stack([x[0, 0], y[0, 0]], -1))
+    step = np.abs(np.diff(video.astype(np.float32), axis=0)).mean((1, 2, 3))
+    # The earlier window's frame is kept, or blended into the later one's: a seam shows at either end of the shared frames.
+    seams = np.arange(world.WINDOW, video.shape[0], world.WINDOW - overlap)
+    at_seams = np.concatenate([step[seams - overlap], step[seams - 1]])
+    luma = video.mean((1, 2, 3)) / 255
+    return {
+        "inside": float(np.mean((distance < 12) & (area > 100))),
+        "seam": float(at_seams.max() / max(float(np.median(step)), 1e-3)),
+        "seam step": float(at_seams.max()),
+        "drift": abs(float(np.polyfit(np.arange(len(luma)) / world.FPS, luma, 1)[0])),
+        "colour": bool(judge.find(video[-24::4], judge.background_of(video[-24:]))[0] == t["colour"]),
+        "moves": world.MOTIONS[t["motion"]],
+    }
+
+
+def chain_summary(scores: list[dict]) -> dict:
+    inside, seams, drift = (np.array([s[k] for s in scores]) for k in ("inside", "seam", "drift"))
+    # Where nothing travels there is no motion to compare with: the step itself counts.
+    travels = np.array([s["moves"] not in ("still", "spinning") for s in scores])
+    steps = np.array([s["seam step"] for s in scores])[~travels]
+    return {
+        "frames within 12 px": round(float(inside.mean()), 3),
+        "clips with 80 % of frames": round(float((inside >= 0.8).mean()), 3),
+        "median seam jump": round(float(np.median(seams[travels])), 2) if travels.any() else 0.0,
+        "worst seam jump": round(float(seams[travels].max()), 2) if travels.any() else 0.0,
+        "worst step at a seam of what stays in place": round(float(steps.max()), 2) if len(steps) else 0.0,
+        "worst luma drift /s": round(float(drift.max()), 4),
+        "colour at the end": round(float(np.mean([s["colour"] for s in scores])), 3),
+    }
+
+
 def chains(renderer: Renderer, windows: int, count: int, overlap: int, seed: int, sheet: pathlib.Path | None) -> dict:
     """Chains from an ideal first frame. Path within 12 px, seam jump over the median motion, luma drift, colour in the last second."""
     specs, words = world.sample(np.random.default_rng(seed), count, held_out=True, second=0.0, inside=1.0), random.Random(seed)
@@ -129,24 +168,9 @@ def chains(renderer: Renderer, windows: int, count: int, overlap: int, seed: int
         parts.append(world.to_uint8(frames if j == 0 else frames[:, :, overlap:]).cpu().numpy())
         known = frames[:, :, -overlap:]
     video = np.concatenate(parts, axis=1)
-    inside, seams, drift, colour = [], [], [], []
-    for i in range(count):
-        t = truth_of(specs, i)
-        _, track, area = judge.find(video[i][::4], t["background"], t["colour"])
-        x, y, _ = world.path(specs[i : i + 1], torch.arange(0, video.shape[1], 4) / world.FPS)
-        distance = judge.torus_distance(track, np.stack([x[0, 0], y[0, 0]], -1))
-        inside.append(float(np.mean((distance < 12) & (area > 100))))
-        step = np.abs(np.diff(video[i].astype(np.float32), axis=0)).mean((1, 2, 3))
-        at = np.cumsum([p.shape[1] for p in parts])[:-1] - 1
-        seams.append(max(step[at]) / max(float(np.median(step)), 1e-3))
-        luma = video[i].mean((1, 2, 3)) / 255
-        drift.append(abs(float(np.polyfit(np.arange(len(luma)) / world.FPS, luma, 1)[0])))
-        colour.append(judge.find(video[i][-24::4], judge.background_of(video[i][-24:]))[0] == t["colour"])
     if sheet:
         world.sheet(list(video[:10]), min(2 * windows + 1, 12), str(sheet))
-    return {"windows": windows, "overlap": overlap, "frames within 12 px": round(float(np.mean(inside)), 3), "clips with 80 % of frames": round(float(np.mean(np.array(inside) >= 0.8)), 3),
-            "seam jump (median, worst)": (round(float(np.median(seams)), 2), round(max(seams), 2)), "luma drift /s (median, worst)": (round(float(np.median(drift)), 4), round(max(drift), 4)),
-            "colour at the end": round(float(np.mean(colour)), 3)}
+    return {"windows": windows, "overlap": overlap} | chain_summary([chain_scores(video[i], specs[i : i + 1], overlap) for i in range(count)])
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ def manifest(prompts: text.Prompts) -> dict:
     return {
         "schema": 1, "name": "demo-world", "family": "hunyuan-i2v-latent-concat", "distilled": True,
         "defaults": {"steps": 4, "shift": 5.0, "guidance": 1.0, "width": world.WIDTH, "height": world.HEIGHT, "frames": 2 * world.WINDOW - 1, "window_frames": world.WINDOW, "frame_rate": world.FPS},
-        "overlap_frames": [4 * (c - 1) + 1 for c in range(1, PREFIX + 1)],
+        # Two shared latent frames make seams that cannot be seen; one makes jumps of twice the motion.
+        "overlap_frames": [5] + [4 * (c - 1) + 1 for c in range(1, PREFIX + 1) if c != 2],
         "conditions": ["first", "prefix", "last"],
         "prompt": None,
         "image_prompt": common | {
