@@ -146,7 +146,7 @@ int run_enqueue(const Arguments& arguments) {
   check_without_farm(requests);
   const queue::DataFolder data = data_folder(arguments);
   queue::JobStore store = connect(arguments, data);
-  const std::vector<Candidate> candidates = check_requests(requests, store);
+  const std::vector<Candidate> candidates = check_requests(requests, store, data);
   for (const Candidate& candidate : candidates) {
     for (const std::string& warning : candidate.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
     if (&candidate - candidates.data() >= static_cast<std::ptrdiff_t>(kJobsInFull)) break;

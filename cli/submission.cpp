@@ -6,6 +6,7 @@
 #include "cli/input_image.hpp"
 #include "coordinator/inbox.hpp"
 #include "coordinator/planner.hpp"
+#include "coordinator/prompt_check.hpp"
 #include "coordinator/request_check.hpp"
 #include "pipeline/windows/seeds.hpp"
 #include "queue/event.hpp"
@@ -28,13 +29,15 @@ std::vector<queue::JobSpec> variants_of(const JobRequest& request) {
   return specs;
 }
 
-Candidate check(const queue::JobSpec& spec, const coordinator::KnownBundles& bundles, const std::string& where) {
+Candidate check(const queue::JobSpec& spec, const coordinator::KnownBundles& bundles, coordinator::PromptCheck& prompts,
+                const std::string& where) {
   Candidate candidate;
   candidate.spec = spec;
   try {
     coordinator::check_request(spec);
     const queue::BundleLimits& limits = coordinator::choose_bundle(spec, bundles);
     coordinator::CompletedJob completed = coordinator::complete(spec, limits);
+    prompts.require_fit(completed.spec, limits);
     candidate.plan = coordinator::plan_job("j000000000000", completed.spec, limits);
     candidate.bundle = limits;
     candidate.warnings = std::move(completed.warnings);
@@ -63,7 +66,9 @@ void check_without_farm(const std::vector<JobRequest>& requests) {
   }
 }
 
-std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store) {
+std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store,
+                                      const queue::DataFolder& data) {
+  coordinator::PromptCheck prompts(data);
   const coordinator::KnownBundles bundles = coordinator::known_bundles(store);
   std::map<std::string, queue::ImageInput> images;
   std::vector<Candidate> candidates;
@@ -80,7 +85,7 @@ std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, q
     JobRequest with_image = request;
     with_image.spec = base;
     for (const queue::JobSpec& spec : variants_of(with_image)) {
-      Candidate candidate = check(spec, bundles, request.where);
+      Candidate candidate = check(spec, bundles, prompts, request.where);
       candidate.image = request.image;
       candidates.push_back(std::move(candidate));
     }

@@ -24,7 +24,8 @@ struct Candidate {
 
 /// Checks every request as the coordinator will, with the same code, looks at images and makes one job of each variant.
 /// Nothing is written. Throws BadInput beginning with where the request stands.
-std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store);
+std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store,
+                                      const queue::DataFolder& data);
 
 /// The checks that need no farm. Throws BadInput.
 void check_without_farm(const std::vector<JobRequest>& requests);

@@ -109,6 +109,7 @@ JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundle
   check_against_farm(entry.spec);
   const queue::BundleLimits& limits = choose_bundle(entry.spec, bundles);
   CompletedJob completed = complete(entry.spec, limits);
+  prompts_.require_fit(completed.spec, limits);
   for (const std::string& warning : completed.warnings) spdlog::warn("job={} warning=\"{}\"", entry.job, warning);
   JobFile file;
   file.job = entry.job;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "coordinator/job_file.hpp"
+#include "coordinator/prompt_check.hpp"
 #include "coordinator/request_check.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
@@ -24,7 +25,7 @@ KnownBundles known_bundles(queue::JobStore& store);
 /// be repeated: two inboxes at work at once, or one that is killed and started again, accept each job once.
 class Inbox {
  public:
-  Inbox(queue::JobStore& store, queue::DataFolder data) : store_(store), data_(std::move(data)) {}
+  Inbox(queue::JobStore& store, queue::DataFolder data) : store_(store), data_(std::move(data)), prompts_(data_) {}
 
   /// One pass over the inbox. Throws queue::Error when Redis fails.
   InboxResult process();
@@ -41,6 +42,7 @@ class Inbox {
 
   queue::JobStore& store_;
   queue::DataFolder data_;
+  PromptCheck prompts_;
   std::map<std::string, std::string> waiting_;  ///< job -> reason already logged
 };
 

@@ -5,6 +5,18 @@
 
 namespace reelfarm::queue {
 
+/// How much of a prompt one text encoder reads.
+struct PromptLimit {
+  bool first_frame = false;   ///< asked when the first frame is made from text; else for every window
+  std::string encoder;        ///< folder in the bundle
+  std::string tokenizer;      ///< folder in the bundle; a copy lies in DataFolder::tokenizer
+  std::string template_text;  ///< with "{}" where the prompt goes
+  int crop_start = 0;         ///< tokens cut from the front
+  int max_tokens = 0;         ///< that may remain
+
+  bool operator==(const PromptLimit&) const = default;
+};
+
 /// What a bundle of weights can do: printed by `reelfarm-bundle inspect --json DIR`, registered by each agent, and what
 /// the coordinator checks a job against before anything is queued. Frames are pixel frames, sizes are pixels.
 struct BundleLimits {
@@ -26,14 +38,15 @@ struct BundleLimits {
   int max_steps = 0;  ///< 0: no limit
   double shift = 0;
   double guidance = 0;
-  bool uses_guidance = false;           ///< has a guidance embedding; otherwise --guidance is accepted and ignored
-  bool distilled = false;               ///< made for few steps; few steps on another one get a warning
-  bool has_t2i = false;                 ///< can make its own first frame
-  bool needs_image = false;             ///< cannot start without an image; with has_t2i the farm makes one
-  bool single_window_only = false;      ///< text-to-video weights: no conditioning on a window before
-  std::vector<std::string> conditions;  ///< what the weights know: "first", "prefix", "last"
-  int max_prompt_characters = 0;        ///< 0: no limit
-  int max_prompt_tokens = 0;            ///< 0: unknown to a program without a tokenizer
+  bool uses_guidance = false;              ///< has a guidance embedding; otherwise --guidance is accepted and ignored
+  bool distilled = false;                  ///< made for few steps; few steps on another one get a warning
+  bool has_t2i = false;                    ///< can make its own first frame
+  bool needs_image = false;                ///< cannot start without an image; with has_t2i the farm makes one
+  bool single_window_only = false;         ///< text-to-video weights: no conditioning on a window before
+  std::vector<std::string> conditions;     ///< what the weights know: "first", "prefix", "last"
+  int max_prompt_characters = 0;           ///< 0: no limit
+  int max_prompt_tokens = 0;               ///< 0: unknown to a program without a tokenizer
+  std::vector<PromptLimit> prompt_limits;  ///< of each encoder that reads the prompt
 };
 
 }  // namespace reelfarm::queue

@@ -269,6 +269,15 @@ GroupRecord group_from_json(const json& document) {
 }
 
 json to_json(const BundleLimits& b) {
+  json limits = json::array();
+  for (const PromptLimit& limit : b.prompt_limits) {
+    limits.push_back({{"first_frame", limit.first_frame},
+                      {"encoder", limit.encoder},
+                      {"tokenizer", limit.tokenizer},
+                      {"template", limit.template_text},
+                      {"crop_start", limit.crop_start},
+                      {"max_tokens", limit.max_tokens}});
+  }
   return {{"schema", kSchema},
           {"name", b.name},
           {"hash", b.hash},
@@ -292,7 +301,8 @@ json to_json(const BundleLimits& b) {
           {"single_window_only", b.single_window_only},
           {"conditions", b.conditions},
           {"max_prompt_characters", b.max_prompt_characters},
-          {"max_prompt_tokens", b.max_prompt_tokens}};
+          {"max_prompt_tokens", b.max_prompt_tokens},
+          {"prompt_limits", std::move(limits)}};
 }
 
 BundleLimits bundle_limits_from_json(const json& document) {
@@ -329,6 +339,15 @@ BundleLimits bundle_limits_from_json(const json& document) {
   fields.read("conditions", b.conditions);
   fields.read("max_prompt_characters", b.max_prompt_characters);
   fields.read("max_prompt_tokens", b.max_prompt_tokens);
+  if (const json* limits = fields.find("prompt_limits")) {
+    if (!limits->is_array()) throw CodecError("bundle limits: prompt_limits is no list");
+    for (const json& entry : *limits) {
+      const JsonFields limit(entry, "bundle limits.prompt_limits");
+      b.prompt_limits.push_back({limit.get<bool>("first_frame"), limit.get<std::string>("encoder"),
+                                 limit.get<std::string>("tokenizer"), limit.get<std::string>("template"),
+                                 limit.get<int>("crop_start"), limit.get<int>("max_tokens")});
+    }
+  }
   return b;
 }
 

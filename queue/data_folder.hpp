@@ -21,6 +21,7 @@ class DataFolderError : public Error {
 ///     farm.json            how to reach the farm that `reelfarm up` runs here: URL, pids
 ///     jobs/<job>/          job.json (the accepted plan), windows/, image/, stitch/
 ///     inputs/<sha256>      input images by content
+///     bundles/<hash>/      tokenizers of the bundles that groups have loaded, for counting a prompt's tokens at submit
 ///     videos/              published videos
 ///     logs/  run/  redis/  of the processes that `reelfarm up` starts
 class DataFolder {
@@ -39,6 +40,10 @@ class DataFolder {
   std::filesystem::path job_placement(std::string_view id) const { return job(id) / "placed.json"; }
   std::filesystem::path inputs() const { return root_ / "inputs"; }
   std::filesystem::path input(std::string_view sha256) const { return inputs() / sha256; }
+  std::filesystem::path bundles() const { return root_ / "bundles"; }
+  std::filesystem::path tokenizer(std::string_view bundle_hash, std::string_view name) const {
+    return bundles() / bundle_hash / name;
+  }
   std::filesystem::path videos() const { return root_ / "videos"; }
   std::filesystem::path logs() const { return root_ / "logs"; }
   std::filesystem::path run() const { return root_ / "run"; }

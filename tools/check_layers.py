@@ -30,7 +30,8 @@ RULES = {
     "pipeline/stitcher": ({"pipeline/stitcher", "pipeline/video", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "pipeline": ({"pipeline", "parallel"}, ["MPI", "hiredis"]),
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
-    "coordinator": ({"coordinator", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    # Of the pipeline it knows how long a prompt may be, and nothing of models.
+    "coordinator": ({"coordinator", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "worker/agent": ({"worker/agent", "worker/protocol", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "worker/protocol": ({"worker/protocol"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/stitcher": ({"worker/stitcher", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",

@@ -40,6 +40,23 @@ int max_prompt_tokens(const BundleManifest& manifest) {
   return manifest.image_prompt ? manifest.image_prompt->max_length : 0;
 }
 
+/// As queue::PromptLimit: what each encoder reads of a prompt.
+json prompt_limits(const BundleManifest& manifest) {
+  json limits = json::array();
+  const auto add = [&limits](bool first_frame, const auto& settings) {
+    limits.push_back({{"first_frame", first_frame},
+                      {"encoder", settings.encoder},
+                      {"tokenizer", settings.tokenizer},
+                      {"template", settings.template_text},
+                      {"crop_start", settings.crop_start},
+                      {"max_tokens", settings.max_length}});
+  };
+  if (manifest.t2i) add(true, manifest.t2i->prompt);
+  if (manifest.prompt) add(false, *manifest.prompt);
+  if (manifest.image_prompt) add(false, *manifest.image_prompt);
+  return limits;
+}
+
 std::string joined(const std::vector<std::string>& words, const char* otherwise) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -106,7 +123,8 @@ json limits_json(const BundleManifest& manifest, const std::string& hash) {
           {"single_window_only", manifest.single_window_only()},
           {"conditions", manifest.conditions},
           {"max_prompt_characters", manifest.bounds.max_prompt_characters},
-          {"max_prompt_tokens", max_prompt_tokens(manifest)}};
+          {"max_prompt_tokens", max_prompt_tokens(manifest)},
+          {"prompt_limits", prompt_limits(manifest)}};
 }
 
 std::string description(const Bundle& bundle, const std::string& hash) {

@@ -49,6 +49,29 @@ TEST_F(InboxTest, APlannedJobIsQueuedAndItsFileHoldsThePlan) {
   EXPECT_EQ(store_->get_tasks(job).size(), 5U);
 }
 
+TEST_F(InboxTest, APromptOfTooManyTokensIsRejectedOnceItsTokenizerIsThere) {
+  queue::BundleLimits limits = test::sample_bundle();
+  limits.prompt_limits = {{true, "text_encoder", "tokenizer", "{}", 0, 3},
+                          {false, "text_encoder", "tokenizer", "A film: {}", 2, 20}};
+  store_->register_bundle(limits);
+  queue::JobSpec spec = request();
+  spec.prompt = "a red ball moving left over the sea";
+  // Without the tokenizer the ranks count.
+  const std::string early = store_->submit(spec).job;
+  EXPECT_EQ(inbox_->process().accepted, 1);
+  std::filesystem::create_directories(data_.tokenizer(limits.hash, "tokenizer"));
+  std::filesystem::copy(std::filesystem::path(REELFARM_SOURCE_DIR) / "bundles/demo/tokenizer",
+                        data_.tokenizer(limits.hash, "tokenizer"));
+  const std::string late = store_->submit(spec).job;
+  EXPECT_EQ(inbox_->process().rejected, 1);
+  EXPECT_THAT(store_->get_job(late)->error.message, HasSubstr("for text_encoder, which takes at most 3"));
+  // With an image nothing is drawn from text, and the other limit is wide enough.
+  spec.image = queue::ImageInput{std::string(64, 'b'), "png", "photo.png"};
+  std::ofstream(data_.input(spec.image->sha256)) << "pixels";
+  store_->submit(spec);
+  EXPECT_EQ(inbox_->process().accepted, 1);
+}
+
 TEST_F(InboxTest, ABadJobIsRejectedWithTheReasonAndLeavesNothing) {
   queue::JobSpec spec = request();
   spec.bundle = "simple";

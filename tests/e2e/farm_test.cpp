@@ -119,6 +119,13 @@ TEST(Farm, WhatTheBundleCannotDoIsRefusedBeforeAnythingIsQueued) {
     EXPECT_EQ(refused.exit_code, 2) << words << refused.out << refused.err;
     EXPECT_NE((refused.out + refused.err).find(hint), std::string::npos) << words << ": " << refused.out << refused.err;
   }
+  const std::string words(1500, 'x');  // no word of the vocabulary: a token for every few letters
+  for (const std::string& way : {std::string("--dry-run"), std::string()}) {
+    const Result refused = farm.run("enqueue --prompt '" + words + "' " + way);
+    EXPECT_EQ(refused.exit_code, 2) << refused.out << refused.err;
+    EXPECT_NE(refused.err.find("too long"), std::string::npos) << refused.err;
+    EXPECT_NE(refused.err.find("tokens"), std::string::npos) << refused.err;
+  }
   const Result listing = farm.run("status");
   EXPECT_EQ(listing.exit_code, 0);
   EXPECT_EQ(listing.out.find("queued"), std::string::npos) << listing.out;

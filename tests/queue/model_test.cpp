@@ -170,6 +170,9 @@ TEST(Codec, RecordsSurviveARoundTrip) {
   limits.conditions = {"first", "prefix"};
   limits.frame_rate_numerator = 24000;
   limits.frame_rate_denominator = 1001;
+  limits.prompt_limits = {{true, "text_encoder", "tokenizer", "{}", 0, 64},
+                          {false, "image_encoder", "tokenizer", "a {}", 3, 256}};
+  EXPECT_EQ(decode_bundle_limits(encode(limits)).prompt_limits, limits.prompt_limits);
   EXPECT_EQ(to_json(decode_bundle_limits(encode(limits))), to_json(limits));
   const Artifact artifact = make_artifact("x");
   EXPECT_EQ(to_json(decode_artifact(encode(artifact))), to_json(artifact));

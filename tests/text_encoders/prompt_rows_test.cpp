@@ -30,11 +30,6 @@ weights::ImagePromptSettings settings_of_three_rows() {
 // Begin, a word, the image, a word; then the prompt of two words, the header (20, 7) and the blank line.
 const std::vector<std::int64_t> kIds{1, 10, kImage, 11, 12, 13, 20, kHeaderEnd, 8};
 
-TEST(FillTemplate, PutsThePromptInPlaceOfTheBraces) {
-  EXPECT_EQ(fill_template("a{}b", "x{}y"), "ax{}yb");
-  EXPECT_EQ(fill_template("ab", "x"), "ab");
-}
-
 TEST(RowsOfText, KeepsWhatFollowsTheCrop) {
   weights::PromptSettings settings;
   settings.crop_start = 2;

@@ -82,6 +82,10 @@ TEST_F(ReelfarmBundle, InspectJsonIsWhatTheQueueReads) {
   EXPECT_EQ(limits.max_frames, 999);
   EXPECT_EQ(limits.max_prompt_characters, 500);
   EXPECT_EQ(limits.max_prompt_tokens, 256);
+  ASSERT_FALSE(limits.prompt_limits.empty());
+  EXPECT_EQ(limits.prompt_limits.back().max_tokens, 256);
+  EXPECT_FALSE(limits.prompt_limits.back().first_frame);
+  EXPECT_NE(limits.prompt_limits.back().tokenizer, "");
   // Every key that the queue writes is printed: none was left to its default.
   const json printed = json::parse(ran.output);
   const json written = queue::to_json(limits);

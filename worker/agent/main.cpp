@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <system_error>
 
+#include "queue/data_folder.hpp"
 #include "queue/errors.hpp"
 #include "queue/job_store.hpp"
 #include "worker/agent/bundle_facts.hpp"
 #include "worker/agent/options.hpp"
+#include "worker/agent/tokenizer_copies.hpp"
 #include "worker/protocol/line_channel.hpp"
 
 namespace {
@@ -40,6 +42,18 @@ std::uint64_t bytes_below(const std::filesystem::path& folder) {
   return bytes;
 }
 
+/// Without them jobs are accepted all the same, and a prompt that is too long fails when the ranks read it.
+void offer_tokenizers(const reelfarm::worker::WorkerCommand& command, const reelfarm::queue::BundleLimits& limits,
+                      reelfarm::queue::JobStore& store) {
+  const reelfarm::queue::DataFolder data(command.agent.data);
+  if (!data.complaint(store.farm_id()).empty()) return;
+  try {
+    reelfarm::worker::copy_tokenizers(command.bundle, limits, data);
+  } catch (const std::filesystem::filesystem_error& error) {
+    spdlog::warn("tokenizers of {} not copied: {}", limits.name, error.what());
+  }
+}
+
 int run(int argc, char** argv) {
   using namespace reelfarm;
   auto command = worker::read_options(argc, argv);
@@ -50,6 +64,7 @@ int run(int argc, char** argv) {
   command->agent.deadlines.load_bytes = bytes_below(command->bundle);
   {
     queue::JobStore store(command->agent.store);
+    offer_tokenizers(*command, limits, store);
     store.register_bundle(limits);
   }
   worker::Agent agent(std::move(command->agent));

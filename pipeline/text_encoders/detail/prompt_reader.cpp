@@ -6,6 +6,7 @@
 
 #include "pipeline/text_encoders/errors.hpp"
 #include "pipeline/text_encoders/llava.hpp"
+#include "pipeline/tokenizers/prompt_limit.hpp"
 
 namespace reelfarm::text_encoders::detail {
 namespace {
@@ -50,11 +51,7 @@ bool is_blank(std::string_view text) {
 /// Throws PromptError when the tokens after the crop are too many; else notes them where they leave the least room.
 void note_length(TokenCount& count, const std::string& encoder, std::size_t tokens, int crop_start, int limit) {
   const std::int64_t used = static_cast<std::int64_t>(tokens) - crop_start;
-  if (used > limit) {
-    throw PromptError("the prompt is too long: " + std::to_string(used) + " tokens for " + encoder +
-                      ", which takes at most " + std::to_string(limit) +
-                      " (with what the template adds); leave out about " + std::to_string(used - limit));
-  }
+  if (const auto problem = tokenizers::too_long(encoder, used, limit)) throw PromptError(*problem);
   if (count.limit == 0 || limit - used < count.limit - count.used) {
     count.used = used;
     count.limit = limit;
@@ -101,7 +98,7 @@ void PromptReader::open_image_prompt(const ImagePromptSettings& settings) {
 
 std::vector<std::int64_t> PromptReader::ids_of(const std::string& tokenizer, std::string_view template_text,
                                                std::string_view prompt) const {
-  return tokenizers_.at(tokenizer)->encode(fill_template(template_text, prompt)).ids;
+  return tokenizers_.at(tokenizer)->encode(tokenizers::fill_template(template_text, prompt)).ids;
 }
 
 void PromptReader::read_clip(std::string_view prompt, ReadPrompt& read) const {

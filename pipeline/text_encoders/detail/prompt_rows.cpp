@@ -23,12 +23,6 @@ std::int64_t end_of_last_header(const weights::ImagePromptSettings& settings, co
 
 }  // namespace
 
-std::string fill_template(std::string_view template_text, std::string_view prompt) {
-  std::string filled(template_text);
-  if (const auto place = filled.find("{}"); place != std::string::npos) filled.replace(place, 2, prompt);
-  return filled;
-}
-
 PromptRows rows_of_text(const weights::PromptSettings& settings, std::vector<std::int64_t> ids) {
   PromptRows rows;
   rows.kept = {{settings.crop_start, length(ids)}};

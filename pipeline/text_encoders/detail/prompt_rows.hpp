@@ -26,9 +26,6 @@ struct PromptRows {
   std::int64_t padded_length = 0;  // with the padding that the reference has here, see Llama::hidden_states
 };
 
-/// The template with the prompt in place of "{}"; a template without one stays as it is.
-std::string fill_template(std::string_view template_text, std::string_view prompt);
-
 /// Rows of a prompt without an image: everything after the crop. `ids` are those of the filled template.
 PromptRows rows_of_text(const weights::PromptSettings& settings, std::vector<std::int64_t> ids);
 
