@@ -30,7 +30,8 @@ at::Tensor modulated_norm(const at::Tensor& x, const TokenModulation& modulation
   return out;
 }
 
-void add_gated_(at::Tensor x, const at::Tensor& y, const TokenModulation& modulation, std::int64_t first_frame_tokens) {
+void add_gated_(const at::Tensor& x, const at::Tensor& y, const TokenModulation& modulation,
+                std::int64_t first_frame_tokens) {
   const std::int64_t first = modulation.first_frame.has_value() ? first_frame_tokens : 0;
   if (first > 0) x.narrow(0, 0, first).addcmul_(y.narrow(0, 0, first), modulation.first_frame->gate);
   const std::int64_t rest = x.size(0) - first;

@@ -28,7 +28,8 @@ struct TokenModulation {
 at::Tensor modulated_norm(const at::Tensor& x, const TokenModulation& modulation, std::int64_t first_frame_tokens);
 
 /// x += gate * y, in place.
-void add_gated_(at::Tensor x, const at::Tensor& y, const TokenModulation& modulation, std::int64_t first_frame_tokens);
+void add_gated_(const at::Tensor& x, const at::Tensor& y, const TokenModulation& modulation,
+                std::int64_t first_frame_tokens);
 
 /// All shifts, scales and gates of a prompt: every block, every step.
 ///

@@ -24,8 +24,8 @@ void expect_shape(const char* what, const at::Tensor& tensor, const Expected& fi
 
 }  // namespace
 
-Transformer::Transformer(const nn::ParameterReader& reader, DitConfig config)
-    : config_(std::move(config)),
+Transformer::Transformer(const nn::ParameterReader& reader, const DitConfig& config)
+    : config_(config),
       device_(reader.placement().device),
       dtype_(reader.placement().dtype),
       patch_weight_(reader

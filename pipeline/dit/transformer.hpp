@@ -41,7 +41,7 @@ class Transformer {
  public:
   /// Reads all parameters below the reader's scope and expects no others. On the CPU, weights stored in the reader's
   /// dtype are used where they lie in the mapped file. Throws weights::WeightError.
-  Transformer(const nn::ParameterReader& reader, DitConfig config);
+  Transformer(const nn::ParameterReader& reader, const DitConfig& config);
 
   const DitConfig& config() const { return config_; }
   c10::Device device() const { return device_; }
