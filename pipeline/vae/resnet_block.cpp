@@ -16,17 +16,14 @@ ResnetBlock::ResnetBlock(const nn::ParameterReader& reader, std::int64_t in_chan
     shortcut_.emplace(reader.scope("conv_shortcut.conv"),
                       nn::Conv3d::Shape{.in_channels = in_channels, .out_channels = out_channels, .kernel = {1, 1, 1}});
   }
+  left_out_ = conv2_.left_out();
+  if (shortcut_ && left_out_.defined()) left_out_ = left_out_ + shortcut_->left_out();
 }
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x) const {
   const at::Tensor between = conv1_.after_norm_before_bias(norm1_, x, {});
   const at::Tensor y = conv2_.after_norm_before_bias(norm2_, between, conv1_.left_out());
-  if (!shortcut_) {
-    nn::add_(y, x, conv2_.left_out());
-    return y;
-  }
-  const at::Tensor both = conv2_.left_out().defined() ? conv2_.left_out() + shortcut_->left_out() : at::Tensor();
-  nn::add_(y, shortcut_->before_bias(x), both);
+  nn::add_(y, shortcut_ ? shortcut_->before_bias(x) : x, left_out_);
   return y;
 }
 

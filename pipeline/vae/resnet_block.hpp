@@ -26,6 +26,7 @@ class ResnetBlock {
   nn::GroupNorm norm2_;
   CausalConv3d conv2_;
   std::optional<nn::Conv3d> shortcut_;
+  at::Tensor left_out_;  // of conv2_ and the shortcut together
 };
 
 }  // namespace reelfarm::vae
