@@ -200,10 +200,11 @@ std::optional<std::string> lacking_group(const queue::JobSpec& spec, const queue
     return "no worker group has bundle " + limits.name + " loaded now: the job waits for one (reelfarm up, " +
            "reelfarm-worker)";
   }
-  if (spec.dtype.empty() || spec.dtype == "auto" || live->second.contains(spec.dtype)) return std::nullopt;
-  return "no worker group calculates in " + spec.dtype +
+  const std::string dtype = spec.required_dtype();
+  if (dtype.empty() || live->second.contains(dtype)) return std::nullopt;
+  return "no worker group calculates in " + dtype +
          " now (there: " + joined({live->second.begin(), live->second.end()}) +
-         "): the job waits for one, started with --dtype " + spec.dtype;
+         "): the job waits for one, started with --dtype " + dtype;
 }
 
 CompletedJob complete(const queue::JobSpec& asked, const queue::BundleLimits& limits) try {

@@ -45,7 +45,6 @@ struct BundleLimits {
   bool single_window_only = false;         ///< text-to-video weights: no conditioning on a window before
   std::vector<std::string> conditions;     ///< what the weights know: "first", "prefix", "last"
   int max_prompt_characters = 0;           ///< 0: no limit
-  int max_prompt_tokens = 0;               ///< 0: unknown to a program without a tokenizer
   std::vector<PromptLimit> prompt_limits;  ///< of each encoder that reads the prompt
 };
 

@@ -301,7 +301,6 @@ json to_json(const BundleLimits& b) {
           {"single_window_only", b.single_window_only},
           {"conditions", b.conditions},
           {"max_prompt_characters", b.max_prompt_characters},
-          {"max_prompt_tokens", b.max_prompt_tokens},
           {"prompt_limits", std::move(limits)}};
 }
 
@@ -338,7 +337,6 @@ BundleLimits bundle_limits_from_json(const json& document) {
   fields.read("single_window_only", b.single_window_only);
   fields.read("conditions", b.conditions);
   fields.read("max_prompt_characters", b.max_prompt_characters);
-  fields.read("max_prompt_tokens", b.max_prompt_tokens);
   if (const json* limits = fields.find("prompt_limits")) {
     if (!limits->is_array()) throw CodecError("bundle limits: prompt_limits is no list");
     for (const json& entry : *limits) {

@@ -50,7 +50,7 @@ struct JobSpec {
   std::string mode = "chain";         ///< chain; keyframe and codenoise are reserved
   std::string bundle;                 ///< bundle name; empty: the farm's only one
   std::string bundle_hash;            ///< set by the coordinator
-  std::string dtype;                  ///< empty or "auto": the group's default
+  std::string dtype;                  ///< empty or "auto": the group's default; see required_dtype()
   std::string name;
   std::string project;
   std::vector<std::string> tags;
@@ -62,6 +62,9 @@ struct JobSpec {
   Keep keep = Keep::reroll;
   int take = 1;        ///< counts versions of one job (reroll and resubmit make new ones)
   std::string parent;  ///< the job this is a new take of; empty: none
+
+  /// The dtype that a group must calculate in to render this job; empty: any.
+  std::string required_dtype() const { return dtype == "auto" ? "" : dtype; }
 };
 
 /// Where a rejected, failed or cancelled job stands: why, in words for people.

@@ -111,7 +111,7 @@ bool JobStore::accept(const std::string& job, const Plan& plan) {
                          std::to_string(windows),
                          std::to_string(plan.bytes_needed),
                          plan.spec.after,
-                         plan.spec.dtype == "auto" ? "" : plan.spec.dtype,
+                         plan.spec.required_dtype(),
                          std::to_string(plan.tasks.size())};
   for (const TaskSpec& task : plan.tasks) {
     arguments.insert(arguments.end(), {task.id, std::string(to_string(task.kind)), std::to_string(task.window),

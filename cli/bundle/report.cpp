@@ -34,12 +34,6 @@ std::string scaled(double value, const char* unit) {
                  value, prefix == 0 && *unit != '\0' ? " " : prefixes[prefix], unit);
 }
 
-/// Tokens of a prompt that are used; more are cut off.
-int max_prompt_tokens(const BundleManifest& manifest) {
-  if (manifest.prompt) return manifest.prompt->max_length;
-  return manifest.image_prompt ? manifest.image_prompt->max_length : 0;
-}
-
 /// As queue::PromptLimit: what each encoder reads of a prompt.
 json prompt_limits(const BundleManifest& manifest) {
   json limits = json::array();
@@ -123,7 +117,6 @@ json limits_json(const BundleManifest& manifest, const std::string& hash) {
           {"single_window_only", manifest.single_window_only()},
           {"conditions", manifest.conditions},
           {"max_prompt_characters", manifest.bounds.max_prompt_characters},
-          {"max_prompt_tokens", max_prompt_tokens(manifest)},
           {"prompt_limits", prompt_limits(manifest)}};
 }
 

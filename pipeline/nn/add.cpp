@@ -2,14 +2,12 @@
 
 #include <ATen/Parallel.h>
 
-#include <algorithm>
-
 #include "pipeline/nn/detail/add_rows.hpp"
+#include "pipeline/nn/detail/frame_chunks.hpp"
 
 namespace reelfarm::nn {
 
 constexpr std::int64_t kGrain = 32768;
-constexpr std::int64_t kBetweenElements = std::int64_t{1} << 27;  // 512 MB
 
 void add_(const at::Tensor& y, const at::Tensor& x) {
   const bool dense = y.is_non_overlapping_and_dense() && y.strides() == x.strides() && y.sizes() == x.sizes();
@@ -29,12 +27,9 @@ void add_(const at::Tensor& y, const at::Tensor& x, const at::Tensor& bias) {
     add_(y, x);
     return;
   }
-  // Some frames at a time: what lies between is fp32.
-  const std::int64_t frames = std::max<std::int64_t>(1, kBetweenElements * y.size(2) / y.numel());
-  for (std::int64_t first = 0; first < y.size(2); first += frames) {
-    const std::int64_t count = std::min(frames, y.size(2) - first);
+  detail::for_some_frames(y, [&](std::int64_t first, std::int64_t count) {
     y.narrow(2, first, count).add_(at::add(x.narrow(2, first, count), bias));
-  }
+  });
 }
 
 }  // namespace reelfarm::nn

@@ -1,17 +1,15 @@
 #include "pipeline/nn/group_norm.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "pipeline/nn/detail/frame_chunks.hpp"
 #include "pipeline/nn/detail/group_norm_cpu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 
 namespace reelfarm::nn {
-
-constexpr std::int64_t kBetweenElements = std::int64_t{1} << 27;  // 512 MB
 
 GroupNorm::GroupNorm(const ParameterReader& reader, std::int64_t groups, std::int64_t channels, double eps)
     : weight_(reader.tensor("weight", {channels}, at::kFloat)),
@@ -64,13 +62,10 @@ void GroupNorm::silu_into(const at::Tensor& x, const at::Tensor& out, const at::
     return;
   }
   const Affine terms = affine(x, offset);
-  // Some frames at a time: what lies between is fp32.
-  const std::int64_t frames = std::max<std::int64_t>(1, kBetweenElements * x.size(2) / x.numel());
-  for (std::int64_t first = 0; first < x.size(2); first += frames) {
-    const std::int64_t count = std::min(frames, x.size(2) - first);
+  detail::for_some_frames(x, [&](std::int64_t first, std::int64_t count) {
     at::Tensor y = at::addcmul(terms.shift, x.narrow(2, first, count), terms.scale);
     out.narrow(2, first, count).copy_(at::silu_(y));
-  }
+  });
 }
 
 }  // namespace reelfarm::nn

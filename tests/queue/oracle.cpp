@@ -30,7 +30,7 @@ bool Oracle::accept(const std::string& id, const Plan& plan) {
   job.accepted = true;
   job.priority = plan.spec.priority;
   job.after = plan.spec.after;
-  job.dtype = plan.spec.dtype == "auto" ? "" : plan.spec.dtype;
+  job.dtype = plan.spec.required_dtype();
   if (const auto after = jobs.find(job.after); after != jobs.end() && after->second.state != JobState::done) {
     job.held = true;
     after->second.followers.insert(id);

@@ -81,7 +81,6 @@ TEST_F(ReelfarmBundle, InspectJsonIsWhatTheQueueReads) {
   EXPECT_THAT(limits.conditions, ElementsAre("first"));
   EXPECT_EQ(limits.max_frames, 999);
   EXPECT_EQ(limits.max_prompt_characters, 500);
-  EXPECT_EQ(limits.max_prompt_tokens, 256);
   ASSERT_FALSE(limits.prompt_limits.empty());
   EXPECT_EQ(limits.prompt_limits.back().max_tokens, 256);
   EXPECT_FALSE(limits.prompt_limits.back().first_frame);

@@ -190,6 +190,7 @@ void Agent::Impl::talk_to_queue() {
     renew_leases();
     const auto now = Clock::now();
     if (!registered || queue_away) {
+      farm_id = store.farm_id();
       store.register_group(record);
       registered = true;
     }
@@ -226,7 +227,7 @@ void Agent::Impl::renew_leases() {
 
 // A disk that is not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the reason.
 bool Agent::Impl::data_is_ours() {
-  const std::string complaint = queue::DataFolder(options.data).complaint(store.farm_id());
+  const std::string complaint = queue::DataFolder(options.data).complaint(farm_id);
   if (complaint != record.note) {
     if (!complaint.empty()) spdlog::warn("group={} waiting: {}", group, complaint);
     record.note = complaint;

@@ -60,6 +60,7 @@ struct Agent::Impl {
   std::string group;
   Listener listener;
   queue::GroupRecord record;
+  std::string farm_id;  ///< asked for again when the queue has been away: it may be another Redis by then
   std::optional<RanksProcess> ranks;
   std::optional<LineChannel> channel;
   bool ready = false;
