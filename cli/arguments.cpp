@@ -55,6 +55,17 @@ std::vector<std::string> all_option_names() {
   return names;
 }
 
+/// "-f" as "--follow". Only words that are one hyphen and one known letter: "-5" stays an operand.
+std::vector<std::string> spelled_out(const Command& command, std::vector<std::string> words) {
+  for (std::string& word : words) {
+    if (word == "--") break;
+    for (const OptionRow& row : command.options) {
+      if (row.letter != 0 && word == std::string("-") + row.letter) word = "--" + row.name;
+    }
+  }
+  return words;
+}
+
 /// Puts the values of one place where no place before it has said anything.
 void fill(Values& values, const Values& more) {
   for (const auto& [name, words] : more) values.try_emplace(name, words);
@@ -69,7 +80,11 @@ Values from_command_line(const Command& command, const std::vector<std::string>&
   try {
     const auto style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing &
                        ~po::command_line_style::allow_short;
-    const auto parsed = po::command_line_parser(words).options(description).positional(positional).style(style).run();
+    const auto parsed = po::command_line_parser(spelled_out(command, words))
+                            .options(description)
+                            .positional(positional)
+                            .style(style)
+                            .run();
     for (const auto& option : parsed.options) {
       if (option.string_key == kOperand) {
         operands.insert(operands.end(), option.value.begin(), option.value.end());

@@ -15,6 +15,7 @@ struct OptionRow {
   std::string fallback;
   std::string meaning;
   bool repeated = false;
+  char letter = 0;  ///< "-f" stands for it; 0: none
 
   bool is_switch() const { return value.empty(); }
 };

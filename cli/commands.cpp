@@ -112,7 +112,7 @@ std::vector<Command> all_commands() {
        with({kJson}, kFarm), run_show, "", ""},
       {"logs", "JOB", "what happened to a job, one line a change", 1, 1,
        with({{"window", "J", "all", "only that window"},
-             {"follow", "", "off", "stay and print what comes, until the job ends"}},
+             {"follow", "", "off", "stay and print what comes, until the job ends", false, 'f'}},
             kFarm),
        run_logs, "", ""},
       on_jobs("cancel", "stop jobs; the windows that are done become a playable file marked partial", run_cancel),

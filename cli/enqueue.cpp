@@ -7,6 +7,7 @@
 #include "cli/follow.hpp"
 #include "cli/output_copy.hpp"
 #include "cli/submission.hpp"
+#include "cli/text.hpp"
 #include "coordinator/output_template.hpp"
 #include "pipeline/windows/frame_rate.hpp"
 #include "pipeline/windows/grid.hpp"

@@ -3,7 +3,7 @@
 
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
-#include "cli/job_view.hpp"
+#include "cli/text.hpp"
 
 namespace reelfarm::cli {
 namespace {

@@ -34,7 +34,8 @@ std::string usage(const Command& command) {
 }
 
 std::string spelled(const OptionRow& row) {
-  return "--" + row.name + (row.is_switch() ? "" : " " + row.value);
+  const std::string letter = row.letter == 0 ? "" : std::string(" (-") + row.letter + ")";
+  return "--" + row.name + (row.is_switch() ? "" : " " + row.value) + letter;
 }
 
 std::string explained(const OptionRow& row) {

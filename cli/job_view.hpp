@@ -40,11 +40,4 @@ JobView make_view(const queue::JobRecord& job, const std::vector<queue::TaskReco
 /// As the interface fixes it: {"job","state","name","project","frames","windows":[...],"output","error"}.
 nlohmann::json to_json(const JobView& view);
 
-/// "1 h 02 min", "3 min 20 s", "4.2 s"
-std::string duration_text(double seconds);
-/// "1.2 GiB"
-std::string bytes_text(std::uint64_t bytes);
-/// Text cut to `columns` characters (code points), with an ellipsis; control characters become spaces.
-std::string one_line(const std::string& text, std::size_t columns);
-
 }  // namespace reelfarm::cli

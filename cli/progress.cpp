@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cli/text.hpp"
+
 namespace reelfarm::cli {
 namespace {
 

@@ -7,6 +7,7 @@
 #include "cli/job_view.hpp"
 #include "cli/output_copy.hpp"
 #include "cli/progress.hpp"
+#include "cli/text.hpp"
 #include "coordinator/near_match.hpp"
 
 namespace reelfarm::cli {

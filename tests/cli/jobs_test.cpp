@@ -243,6 +243,7 @@ TEST_F(Jobs, LogsTellWhatHappenedAndStopAtTheEnd) {
   EXPECT_EQ(logs.code, 0) << logs.errors;
   for (const char* word : {"submitted", "accepted", "claimed", "tail", "done"})
     EXPECT_THAT(logs.output, HasSubstr(word));
+  EXPECT_EQ(line_->run({"logs", job.at("job"), "-f"}).output, logs.output);
   const Ended one = line_->run({"logs", "--window", "1", job.at("job")});
   EXPECT_THAT(one.output, HasSubstr("w0001"));
   EXPECT_THAT(one.output, testing::Not(HasSubstr("w0000")));
