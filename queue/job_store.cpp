@@ -25,6 +25,10 @@ ReplyCode reply_code_from(const std::string& word) {
   throw CodecError("transition answered \"" + word + "\"");
 }
 
+std::string milliseconds_text(std::chrono::milliseconds duration) {
+  return std::to_string(duration.count());
+}
+
 }  // namespace detail
 
 std::string_view to_string(ReplyCode code) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,12 +70,24 @@ struct InboxEntry {
   ServerTime submitted{};
 };
 
+/// What finish publishes. `digest` identifies the result: the same token and digest again is answered ok.
+struct FinishReport {
+  std::string digest{};
+  Artifact artifact{};
+  std::optional<Artifact> tail{};  ///< a window's, unless tail() published it already
+  std::string metrics{};           ///< JSON object kept with the task; empty: none
+};
+
 /// What the coordinator decided about a job: its spec with defaults filled in and its tasks.
 /// Exactly one stitch task, unique ids made by task_id, dependencies only inside the plan and without cycles.
 struct Plan {
   JobSpec spec;
   std::vector<TaskSpec> tasks{};
   std::uint64_t bytes_needed = 0;
+  /// By task id: what lies on the disk already. Whatever such a task depends on is among them too, and so is everything
+  /// where the stitch task is.
+  std::map<std::string, FinishReport> finished{};
+  std::string fingerprint{};  ///< of the groups that rendered `finished`; empty when no window is in it
 };
 
 /// Who claims and what they can do.
@@ -88,14 +101,6 @@ struct ClaimFilter {
   std::string
       dtype{};         ///< for image and window: what the group calculates in; a job that asks for another is passed by
   int max_leases = 0;  ///< refuse when the owner holds this many already; 0: no limit
-};
-
-/// What finish publishes. `digest` identifies the result: the same token and digest again is answered ok.
-struct FinishReport {
-  std::string digest{};
-  Artifact artifact{};
-  std::optional<Artifact> tail{};  ///< a window's, unless tail() published it already
-  std::string metrics{};           ///< JSON object kept with the task; empty: none
 };
 
 struct ReapResult {
@@ -151,8 +156,9 @@ class JobStore {
   /// The oldest entries of the inbox. Entries that cannot be read go to the dead letters and are rejected.
   std::vector<InboxEntry> read_inbox(int limit = 100);
 
-  /// Turns an inbox entry into a queued (or, with --after, held) job. Idempotent. False: no such entry (cancelled or
-  /// unknown). Throws std::invalid_argument when the plan breaks its rules.
+  /// Turns an inbox entry into a queued (or, with --after, held) job, or a done one when its plan is finished.
+  /// Idempotent. False: no such entry (cancelled or unknown). Throws std::invalid_argument when the plan breaks its
+  /// rules.
   bool accept(const std::string& job, const Plan& plan);
 
   /// Takes an entry out of the inbox; get_job then answers failed with error class "rejected" for a day, and

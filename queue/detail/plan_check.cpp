@@ -35,6 +35,29 @@ void check_acyclic(const std::string& job, const Plan& plan) {
   if (done.size() != plan.tasks.size()) refuse(job, "dependencies form a cycle");
 }
 
+void check_finished(const std::string& job, const Plan& plan, const std::map<std::string, std::string>& ids) {
+  for (const auto& [id, report] : plan.finished) {
+    if (!ids.contains(id)) refuse(job, id + " is finished, but not in the plan");
+    if (report.digest.empty()) refuse(job, id + " is finished without a digest");
+    if (report.tail && report.tail->sha256.empty()) refuse(job, id + " is finished with a tail that has no sha256");
+  }
+  for (const TaskSpec& task : plan.tasks) {
+    if (!plan.finished.contains(task.id)) continue;
+    for (const Dependency& dependency : task.depends) {
+      if (!plan.finished.contains(dependency.task)) {
+        refuse(job, task.id + " is finished, but " + dependency.task + ", which it depends on, is not");
+      }
+    }
+    if (task.kind == TaskKind::window && plan.fingerprint.empty()) {
+      refuse(job, task.id + " is finished, but nothing says by groups of which fingerprint");
+    }
+    if (task.kind == TaskKind::stitch && plan.finished.size() != plan.tasks.size()) {
+      refuse(job, "the stitch task is finished, but only " + std::to_string(plan.finished.size()) + " of " +
+                      std::to_string(plan.tasks.size()) + " tasks are");
+    }
+  }
+}
+
 }  // namespace
 
 std::map<std::string, std::string> check_plan(const std::string& job, const Plan& plan) {
@@ -58,6 +81,7 @@ std::map<std::string, std::string> check_plan(const std::string& job, const Plan
     }
   }
   check_acyclic(job, plan);
+  check_finished(job, plan, dependents);
   return dependents;
 }
 

@@ -56,6 +56,7 @@ struct JobStore::Impl {
 namespace detail {
 ConnectionOptions connection_options(const StoreOptions& options);
 ReplyCode reply_code_from(const std::string& word);
+std::string milliseconds_text(std::chrono::milliseconds duration);
 }  // namespace detail
 
 }  // namespace reelfarm::queue

@@ -1,4 +1,4 @@
--- Turns an inbox entry into a job with its tasks.
+-- Turns an inbox entry into a job with its tasks, some of which may be done already.
 --
 -- KEYS[1]  inbox:entry:<job>
 -- ARGV[3]  job id
@@ -8,9 +8,12 @@
 -- ARGV[7]  disk needed, bytes
 -- ARGV[8]  job that must be done first, or ""
 -- ARGV[9]  dtype that a group must calculate in; "": any
--- ARGV[10] number of tasks; then for each: id, kind, window, spec (JSON), depends, dependents, bundle hash
+-- ARGV[10] fingerprint of the groups that rendered what is done already; "": nothing is
+-- ARGV[11] the video, relative to DATA, where the stitch task is done too; else ""
+-- ARGV[12] the tasks: see enter_tasks
 -- Returns  {"ok"}, also when it was accepted before; {"gone"} when there is no such entry.
 local id, spec, priority, windows, bytes, after = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local fingerprint, output = ARGV[10], ARGV[11]
 local entry = read(inbox_key(id), {'schema', 'asked', 'request', 'sequence', 'submitted'})
 if entry.schema == '' then
   local accepted = redis.call('HGET', job_key(id), 'accepted')
@@ -18,7 +21,7 @@ if entry.schema == '' then
 end
 
 local hold = ''
-if after ~= '' then
+if after ~= '' and output == '' then
   local state = redis.call('HGET', job_key(after), 'state')
   if state and state ~= 'done' then
     hold = 'waits for ' .. after .. (OVER[state] and ', which is ' .. state or '')
@@ -27,24 +30,21 @@ if after ~= '' then
   end
 end
 
-local job = {id = id, paused = '0', hold = hold, fingerprint = '', allow_mix = '0', dtype = ARGV[9], started = '0'}
-local state = live_state(job)
+local job = {id = id, priority = priority, sequence = entry.sequence, paused = '0', hold = hold, fingerprint = fingerprint,
+             allow_mix = '0', dtype = ARGV[9], started = '0'}
+job.state = live_state(job)
 redis.call('DEL', inbox_key(id))
 redis.call('ZREM', KEY.inbox, id)
-redis.call('HSET', job_key(id), 'schema', SCHEMA, 'state', state, 'asked', entry.asked, 'spec', spec, 'request', entry.request,
-           'priority', priority, 'sequence', entry.sequence, 'windows', windows, 'bytes_needed', bytes, 'after', after,
-           'hold', hold, 'paused', '0', 'dtype', job.dtype, 'submitted', entry.submitted, 'accepted', now)
+redis.call('HSET', job_key(id), 'schema', SCHEMA, 'state', job.state, 'asked', entry.asked, 'spec', spec, 'request',
+           entry.request, 'priority', priority, 'sequence', entry.sequence, 'windows', windows, 'bytes_needed', bytes, 'after',
+           after, 'hold', hold, 'paused', '0', 'dtype', job.dtype, 'fingerprint', fingerprint, 'output', output, 'submitted',
+           entry.submitted, 'accepted', now)
 redis.call('ZADD', KEY.jobs, entry.sequence, id)
 if hold ~= '' then redis.call('SADD', job_after_key(after), id) end
-event('accepted', id, {'state', state, 'text', hold})
-for i = 0, tonumber(ARGV[10]) - 1 do
-  local at = 11 + 7 * i
-  local task = {id = ARGV[at], job = id, kind = ARGV[at + 1], depends = ARGV[at + 4], bundle = ARGV[at + 6],
-                priority = priority, sequence = entry.sequence}
-  redis.call('RPUSH', job_tasks_key(id), task.id)
-  redis.call('HSET', task_key(task.id), 'schema', SCHEMA, 'job', id, 'kind', task.kind, 'window', ARGV[at + 2], 'spec',
-             ARGV[at + 3], 'depends', task.depends, 'dependents', ARGV[at + 5], 'bundle', task.bundle, 'priority', priority,
-             'sequence', entry.sequence, 'attempt', 0, 'state', 'waiting')
-  if task.depends == '' then make_ready(task, job, 0) end
+event('accepted', id, {'state', job.state, 'text', hold})
+enter_tasks(job, 12)
+if output ~= '' then
+  set_job_over(job, 'done', '', '', '')
+  close_if_over(job)
 end
 return {'ok'}

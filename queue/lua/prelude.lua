@@ -343,3 +343,30 @@ local function live_state(job)
   if job.hold ~= '' then return 'held' end
   return number(job.started) > 0 and 'running' or 'queued'
 end
+
+-- Enters the tasks of a job that has just been accepted, those that are done already as such, and makes ready what may run.
+-- job: id, priority, sequence, and what index_ready reads. ARGV from `at`: number of tasks; then for each: id, kind, window,
+-- spec (JSON), depends, dependents, bundle hash, and of one that is done digest, artifact (JSON), sha256 of the tail, tail (JSON)
+-- and metrics (JSON), of another five times "".
+local function enter_tasks(job, at)
+  local waiting = {}
+  for first = at + 1, at + 12 * tonumber(ARGV[at]), 12 do
+    local task = {id = ARGV[first], job = job.id, kind = ARGV[first + 1], depends = ARGV[first + 4], bundle = ARGV[first + 6],
+                  priority = job.priority, sequence = job.sequence}
+    redis.call('RPUSH', job_tasks_key(job.id), task.id)
+    redis.call('HSET', task_key(task.id), 'schema', SCHEMA, 'job', job.id, 'kind', task.kind, 'window', ARGV[first + 2], 'spec',
+               ARGV[first + 3], 'depends', task.depends, 'dependents', ARGV[first + 5], 'bundle', task.bundle, 'priority',
+               task.priority, 'sequence', task.sequence, 'attempt', 0, 'state', 'waiting')
+    local digest, tail_sha256 = ARGV[first + 7], ARGV[first + 9]
+    if digest == '' then
+      waiting[#waiting + 1] = task
+    else
+      redis.call('HSET', task_key(task.id), 'state', 'done', 'digest', digest, 'artifact', ARGV[first + 8], 'metrics',
+                 ARGV[first + 11], 'finished', now, 'fraction', 1)
+      if tail_sha256 ~= '' then redis.call('HSET', task_key(task.id), 'tail_sha256', tail_sha256, 'tail', ARGV[first + 10]) end
+    end
+  end
+  for _, task in ipairs(waiting) do
+    if dependencies_met(task) then make_ready(task, job, 0) end
+  end
+end

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <random>
+#include <span>
 
 #include "tests/queue/oracle.hpp"
 #include "tests/queue/support.hpp"
@@ -168,9 +169,21 @@ class Simulation {
         if (task.kind == TaskKind::window) task.depends.clear();
       }
     }
+    if (chance(20)) finish_some(plan);
     const bool accepted = store_.accept(id, plan);
     const auto found = oracle_.jobs.find(id);
     EXPECT_EQ(accepted, found != oracle_.jobs.end() && oracle_.accept(id, plan));
+  }
+
+  /// Some of the plan, or all of it, lies on the disk already.
+  void finish_some(Plan& plan) {
+    plan.fingerprint = chance(50) ? "fp-a" : "fp-b";
+    const int count = 1 + pick(static_cast<int>(plan.tasks.size()));
+    for (const TaskSpec& task : std::span(plan.tasks).first(static_cast<std::size_t>(count))) {
+      FinishReport report = make_report(task.id);
+      if (task.kind == TaskKind::window && chance(80)) report.tail = make_artifact("tail-" + task.id);
+      plan.finished.emplace(task.id, report);
+    }
   }
 
   std::string decide() {

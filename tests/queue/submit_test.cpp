@@ -129,6 +129,74 @@ TEST(Accept, RefusesABrokenPlan) {
   EXPECT_EQ(store.get_job(job)->state, JobState::submitted);
 }
 
+Plan partly_finished(const std::string& job, int windows) {
+  Plan plan = make_plan(job, make_spec(), 3);
+  plan.fingerprint = "fp-a";
+  for (int window = 0; window < windows; ++window) {
+    FinishReport report = make_report("w" + std::to_string(window));
+    report.tail = make_artifact("t" + std::to_string(window));
+    report.metrics = "{\"seconds\":3}";
+    plan.finished.emplace(task_id(job, TaskKind::window, window), report);
+  }
+  return plan;
+}
+
+TEST(Accept, GoesOnFromWhatIsFinished) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = store.submit(make_spec()).job;
+  ASSERT_TRUE(store.accept(job, partly_finished(job, 2)));
+  EXPECT_EQ(task_states(store, job), "w0:done w1:done w2:ready stitch:ready");
+  EXPECT_EQ(store.get_job(job)->state, JobState::queued);
+  const TaskRecord first = store.get_task(task_id(job, TaskKind::window, 0)).value();
+  EXPECT_EQ(first.artifact.path, "artifacts/w0");
+  EXPECT_EQ(first.metrics, "{\"seconds\":3}");
+  EXPECT_EQ(first.attempt, 0);
+  EXPECT_FALSE(store.claim(render_filter("g1", "fp-b")).has_value()) << "it has the fingerprint of what is done";
+  const Lease third = must_claim(store, render_filter("g2", "fp-a"));
+  EXPECT_EQ(third.inputs[0].tail->path, "artifacts/t1");
+  EXPECT_EQ(store.finish(third.token, make_report("w2")), ReplyCode::ok);
+  EXPECT_EQ(store.finish(must_claim(store, stitch_filter()).token, make_report("video")), ReplyCode::ok);
+  EXPECT_EQ(store.get_job(job)->state, JobState::done);
+}
+
+TEST(Accept, OfAWholeJobMakesItDoneAndLetsGoWhatWaitedForIt) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = store.submit(make_spec()).job;
+  JobSpec after = make_spec();
+  after.after = job;
+  const std::string follower = add_job(store, 1, false, after);
+  EXPECT_EQ(store.get_job(follower)->state, JobState::held);
+  Plan plan = partly_finished(job, 3);
+  plan.finished.emplace(task_id(job, TaskKind::stitch), make_report("video"));
+  ASSERT_TRUE(store.accept(job, plan));
+  const JobRecord record = store.get_job(job).value();
+  EXPECT_EQ(record.state, JobState::done);
+  EXPECT_TRUE(record.closed);
+  EXPECT_EQ(record.output, "artifacts/video");
+  EXPECT_EQ(store.get_job(follower)->state, JobState::queued);
+  EXPECT_FALSE(store.claim(stitch_filter()).has_value());
+}
+
+TEST(Accept, RefusesAPlanThatSaysWrongThingsOfWhatIsFinished) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = store.submit(make_spec()).job;
+  const auto broken = [&](auto change) {
+    Plan plan = partly_finished(job, 2);
+    change(plan);
+    EXPECT_THROW(store.accept(job, plan), std::invalid_argument);
+  };
+  broken([&](Plan& plan) { plan.finished.emplace("elsewhere.w0000", make_report("x")); });
+  broken([&](Plan& plan) { plan.finished.erase(task_id(job, TaskKind::window, 0)); });  // w1 without w0
+  broken([&](Plan& plan) { plan.finished.emplace(task_id(job, TaskKind::stitch), make_report("video")); });
+  broken([&](Plan& plan) { plan.finished.begin()->second.digest = ""; });
+  broken([&](Plan& plan) { plan.finished.begin()->second.tail->sha256 = ""; });
+  broken([&](Plan& plan) { plan.fingerprint = ""; });
+  EXPECT_EQ(store.get_job(job)->state, JobState::submitted);
+}
+
 TEST(Inbox, UnreadableEntriesGoToTheDeadLetters) {
   TestFarm farm;
   JobStore store = farm.make_store();
