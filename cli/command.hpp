@@ -43,6 +43,7 @@ int run_status(const Arguments& arguments);
 int run_watch(const Arguments& arguments);
 int run_show(const Arguments& arguments);
 int run_logs(const Arguments& arguments);
+int run_why(const Arguments& arguments);
 int run_cancel(const Arguments& arguments);
 int run_pause(const Arguments& arguments);
 int run_resume(const Arguments& arguments);

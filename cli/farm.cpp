@@ -47,4 +47,10 @@ queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& dat
   }
 }
 
+queue::JobRecord require_job(queue::JobStore& store, const std::string& job) {
+  const auto record = queue::is_job_id(job) ? store.get_job(job) : std::nullopt;
+  if (!record) throw BadInput("there is no job '" + job + "' in this farm (see reelfarm status)");
+  return *record;
+}
+
 }  // namespace reelfarm::cli

@@ -18,4 +18,7 @@ queue::StoreOptions store_options(const Arguments& arguments, const queue::DataF
 /// Connects. Throws as queue::JobStore does.
 queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data);
 
+/// The job's record; throws BadInput when this farm has none.
+queue::JobRecord require_job(queue::JobStore& store, const std::string& job);
+
 }  // namespace reelfarm::cli

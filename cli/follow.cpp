@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cli/errors.hpp"
+#include "cli/farm.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
 #include "queue/event.hpp"
@@ -28,9 +29,7 @@ bool is_settled(const JobView& view, SteadyClock::time_point first_seen_over, st
 }  // namespace
 
 JobView view_of(queue::JobStore& store, const queue::DataFolder& data, const std::string& job) {
-  const auto record = queue::is_job_id(job) ? store.get_job(job) : std::nullopt;
-  if (!record) throw BadInput("there is no job '" + job + "' in this farm (see reelfarm status)");
-  return make_view(*record, store.get_tasks(job), data, store.now());
+  return make_view(require_job(store, job), store.get_tasks(job), data, store.now());
 }
 
 FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const std::vector<std::string>& jobs,

@@ -1,3 +1,6 @@
+#include <pwd.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -7,6 +10,14 @@
 
 namespace reelfarm::cli {
 namespace {
+
+/// "ann@render3", for those who find the job cancelled in the morning.
+std::string user_at_host() {
+  const passwd* user = ::getpwuid(::getuid());
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  return (user ? user->pw_name : "user " + std::to_string(::getuid())) + "@" + host;
+}
 
 /// Applies one change to each job and says what became of it. All are tried; bad input when one was not possible.
 int change_jobs(const Arguments& arguments, const std::vector<std::string>& jobs,
@@ -45,7 +56,9 @@ int change_jobs(const Arguments& arguments, const std::vector<std::string>& jobs
 
 int run_cancel(const Arguments& arguments) {
   return change_jobs(arguments, arguments.operands(),
-                     [](queue::JobStore& store, const std::string& job) { return store.cancel(job); });
+                     [who = "by " + user_at_host()](queue::JobStore& store, const std::string& job) {
+                       return store.cancel(job, who);
+                     });
 }
 
 int run_pause(const Arguments& arguments) {

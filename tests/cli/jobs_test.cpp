@@ -197,6 +197,7 @@ TEST_F(Jobs, ACancelledJobIsExitCode5) {
   const Ended ended = waiting.wait();
   EXPECT_EQ(ended.code, 5) << ended.errors;
   EXPECT_THAT(ended.errors, HasSubstr("state=cancelled"));
+  EXPECT_THAT(line_->run({"why", job}).output, testing::ContainsRegex("cancelled at .*: by .*@"));
   EXPECT_EQ(line_->run({"cancel", job}).code, 0);
 }
 
@@ -234,6 +235,8 @@ TEST_F(Jobs, AJobAfterAnotherIsHeldUntilThatIsDone) {
   const json blocker = enqueue({"--prompt", "SLOW"});
   const std::string job = enqueue({"--prompt", "x", "--after", blocker.at("job")}).at("job");
   EXPECT_EQ(status(job).at("state"), "held");
+  EXPECT_THAT(line_->run({"why", job}).output, HasSubstr("held until job " + blocker.at("job").get<std::string>()));
+  EXPECT_EQ(json::parse(line_->run({"why", "--json", job}).output).at("reasons").at(0).at("reason"), "held");
   EXPECT_EQ(line_->run({"cancel", blocker.at("job")}).code, 0);
 }
 

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "queue/group.hpp"
+#include "queue/job.hpp"
+#include "queue/job_store.hpp"
+#include "queue/task.hpp"
+
+namespace reelfarm::cli {
+
+/// What the farm's records say about one job and its surroundings, read at one time.
+struct Facts {
+  queue::ServerTime now{};
+  queue::JobRecord job;
+  std::optional<queue::JobRecord> after;  ///< the job of spec.after, where there still is one
+  std::vector<queue::TaskRecord> tasks;
+  std::vector<queue::GroupRecord> groups;
+  std::vector<queue::JobRecord> others;     ///< other jobs that are queued or running
+  std::vector<std::string> stitchers;       ///< that hold a lease now
+  std::optional<queue::ServerTime> paused;  ///< when, as far as the event stream reaches back
+  queue::RetryPolicy retry;
+};
+
+/// Reads them. Throws BadInput when there is no such job.
+Facts gather_facts(queue::JobStore& store, const std::string& job);
+
+}  // namespace reelfarm::cli

@@ -1,0 +1,48 @@
+#include <algorithm>
+
+#include "cli/event_scan.hpp"
+#include "cli/farm.hpp"
+#include "cli/why/facts.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+std::optional<queue::ServerTime> time_of_pause(const queue::JobStore& store, const queue::JobRecord& job) {
+  std::optional<queue::ServerTime> when;
+  scan_events(store.options(), job.accepted, [&](const queue::Event& event) {
+    if (event.job == job.id && event.type == "paused") when = event.time;
+  });
+  return when;
+}
+
+std::vector<std::string> stitchers_at_work(queue::JobStore& store) {
+  const std::string stitch = ".stitch";  // as queue::task_id ends
+  std::vector<std::string> owners;
+  for (const queue::FencingToken& token : store.leases()) {
+    const bool known = std::find(owners.begin(), owners.end(), token.owner) != owners.end();
+    if (token.task.ends_with(stitch) && !known) owners.push_back(token.owner);
+  }
+  return owners;
+}
+
+}  // namespace
+
+Facts gather_facts(queue::JobStore& store, const std::string& job) {
+  Facts facts;
+  facts.now = store.now();
+  facts.job = require_job(store, job);
+  facts.retry = store.options().retry;
+  facts.tasks = store.get_tasks(job);
+  if (facts.job.state == queue::JobState::done) return facts;
+  if (!facts.job.spec.after.empty()) facts.after = store.get_job(facts.job.spec.after);
+  if (facts.job.paused) facts.paused = time_of_pause(store, facts.job);
+  facts.groups = store.list_groups();
+  facts.stitchers = stitchers_at_work(store);
+  queue::JobQuery live;
+  live.states = {queue::JobState::queued, queue::JobState::running};
+  facts.others = store.list_jobs(live);
+  std::erase_if(facts.others, [&](const queue::JobRecord& other) { return other.id == job; });
+  return facts;
+}
+
+}  // namespace reelfarm::cli

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "cli/why/reasons.hpp"
+
+namespace reelfarm::cli {
+
+std::string_view to_string(ReasonCode code);
+
+/// One line for people. `now` is the server's.
+std::string words_of(const Reason& reason, queue::ServerTime now);
+
+/// {"reason", "text"} and, where they are known, "task", "job", "owner", "host", "bar", "count", "limit", "detail",
+/// "since_ms", "until_ms".
+nlohmann::json json_of(const Reason& reason, queue::ServerTime now);
+
+}  // namespace reelfarm::cli
