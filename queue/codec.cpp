@@ -141,7 +141,9 @@ json to_json(const JobSpec& s) {
           {"overwrite", s.overwrite},
           {"keep", to_string(s.keep)},
           {"take", s.take},
-          {"parent", s.parent}};
+          {"parent", s.parent},
+          {"family", s.family},
+          {"from_window", optional_json(s.from_window)}};
 }
 
 JobSpec job_spec_from_json(const json& document) {
@@ -177,6 +179,8 @@ JobSpec job_spec_from_json(const json& document) {
   read_word(fields, "keep", s.keep, keep_from);
   fields.read("take", s.take);
   fields.read("parent", s.parent);
+  fields.read("family", s.family);
+  fields.read("from_window", s.from_window);
   return s;
 }
 

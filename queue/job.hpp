@@ -60,8 +60,12 @@ struct JobSpec {
   std::string output;      ///< path or template of the copy asked for; empty: none
   bool overwrite = false;
   Keep keep = Keep::reroll;
-  int take = 1;        ///< counts versions of one job (reroll and resubmit make new ones)
+  int take = 1;        ///< counts versions of one job (reroll and resubmit make new ones); set by the coordinator
   std::string parent;  ///< the job this is a new take of; empty: none
+  std::string
+      family;  ///< the first of the takes that this job is one of; set by the coordinator; empty: it has no parent
+  std::optional<int>
+      from_window;  ///< windows before it are the parent's, this one and those after it are rendered anew
 
   /// The dtype that a group must calculate in to render this job; empty: any.
   std::string required_dtype() const { return dtype == "auto" ? "" : dtype; }

@@ -90,6 +90,12 @@ struct Plan {
   std::string fingerprint{};  ///< of the groups that rendered `finished`; empty when no window is in it
 };
 
+/// A job's place among the takes of one video.
+struct Take {
+  std::string family;  ///< id of the first take
+  int number = 1;
+};
+
 /// Who claims and what they can do.
 struct ClaimFilter {
   std::string owner{};  ///< group or stitcher id; a draining group gets nothing
@@ -161,6 +167,10 @@ class JobStore {
   /// rules.
   bool accept(const std::string& job, const Plan& plan);
 
+  /// Before accept: the number of a job that is a new take of `parent`, one more than any of its takes has; asked
+  /// again, the same. Nobody else gets it while one of the later takes is there.
+  Take reserve_take(const std::string& job, const std::string& parent);
+
   /// Takes an entry out of the inbox; get_job then answers failed with error class "rejected" for a day, and
   /// the request id may be used again. False: no such entry.
   bool reject(const std::string& job, const std::string& reason);
@@ -219,6 +229,8 @@ class JobStore {
   Change retry(const std::string& job);
   Change set_priority(const std::string& job, int priority);
   Change allow_mix(const std::string& job, bool allow);
+  /// Chooses which take is delivered, `job` being any of them. Refused unless that take is done.
+  Change use_take(const std::string& job, int take);
 
   // --- reading ---
 
@@ -227,6 +239,8 @@ class JobStore {
   /// Throws CodecError when the record cannot be read; get_tasks shows such a one as corrupt.
   std::optional<TaskRecord> get_task(const std::string& task);
   std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch
+  std::vector<JobRecord> takes(const std::string& job);       ///< of the same video, by number; empty: no such job
+  int used_take(const std::string& job);                      ///< chosen, else the newest that is done; 0: none is
   std::vector<FencingToken> leases();                         ///< every lease now
   std::vector<DeadLetter> dead_letters(int limit = 100);      ///< newest first
 

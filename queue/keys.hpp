@@ -28,10 +28,12 @@ class Keys {
   std::string job_after(std::string_view job) const { return with("job:after:", job); }      ///< set of held jobs
   std::string job_blocklist(std::string_view job) const {
     return with("job:blocklist:", job);
-  }                                                                                     ///< reserved: hash host -> why
-  std::string task(std::string_view task) const { return with("task:record:", task); }  ///< hash
-  std::string delayed() const { return prefix_ + "task:delayed"; }                      ///< zset task -> not before, ms
-  std::string ready_stitch() const { return prefix_ + "task:ready:stitch"; }            ///< zset task -> rank
+  }  ///< reserved: hash host -> why
+  std::string takes(std::string_view family) const { return with("job:takes:", family); }     ///< zset job -> take
+  std::string used_take(std::string_view family) const { return with("job:used:", family); }  ///< number of a take
+  std::string task(std::string_view task) const { return with("task:record:", task); }        ///< hash
+  std::string delayed() const { return prefix_ + "task:delayed"; }            ///< zset task -> not before, ms
+  std::string ready_stitch() const { return prefix_ + "task:ready:stitch"; }  ///< zset task -> rank
   /// zset task -> rank: tasks that any group with the bundle may claim, or only its audience: a fingerprint, "dtype=D".
   std::string ready(std::string_view kind, std::string_view bundle_hash, std::string_view audience = {}) const;
   std::string leases() const { return prefix_ + "lease:expiry"; }  ///< zset task -> expiry, ms; the only list of leases

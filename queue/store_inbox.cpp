@@ -91,7 +91,9 @@ bool JobStore::accept(const std::string& job, const Plan& plan) {
                          plan.spec.after,
                          plan.spec.required_dtype(),
                          plan.fingerprint,
-                         output_of(job, plan)};
+                         output_of(job, plan),
+                         plan.spec.family,
+                         std::to_string(plan.spec.take)};
   append_tasks(arguments, plan, dependents);
   const ReplyPtr reply = impl_->run("accept", impl_->keys.inbox_entry(job), arguments);
   return Reply(reply.get())[0].text() == "ok";

@@ -11,6 +11,10 @@ if not job then
 end
 if not OVER[job.state] then return {'refused', job.state, 'cancel it first'} end
 if job.closed ~= '1' then return {'refused', job.state, 'a task of it still runs'} end
+local family = family_of(id)
+local take = redis.call('ZSCORE', takes_key(family), id)
+if take and redis.call('GET', used_take_key(family)) == take then redis.call('DEL', used_take_key(family)) end
+redis.call('ZREM', takes_key(family), id)
 for _, task in ipairs(job_tasks(id)) do redis.call('DEL', task_key(task)) end
 redis.call('DEL', job_key(id), job_tasks_key(id), job_after_key(id), job_blocklist_key(id))
 redis.call('ZREM', KEY.jobs, id)

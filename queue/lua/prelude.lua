@@ -36,6 +36,8 @@ local function job_key(job) return prefix .. 'job:record:' .. job end
 local function job_tasks_key(job) return prefix .. 'job:tasks:' .. job end
 local function job_after_key(job) return prefix .. 'job:after:' .. job end
 local function job_blocklist_key(job) return prefix .. 'job:blocklist:' .. job end
+local function takes_key(family) return prefix .. 'job:takes:' .. family end
+local function used_take_key(family) return prefix .. 'job:used:' .. family end
 local function task_key(task) return prefix .. 'task:record:' .. task end
 local function group_key(group) return prefix .. 'group:record:' .. group end
 local function bundle_key(hash) return prefix .. 'bundle:record:' .. hash end
@@ -93,6 +95,12 @@ local function load_job(id)
   if job.schema ~= SCHEMA or job.state == '' then return nil end
   job.id = id
   return job
+end
+
+-- The first of the takes that a job is one of: itself, if it is no new take of another.
+local function family_of(job)
+  local family = field(job_key(job), 'family')
+  return family ~= '' and family or job
 end
 
 local function number(text) return tonumber(text) or 0 end

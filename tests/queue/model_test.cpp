@@ -149,6 +149,8 @@ JobSpec full_spec() {
   spec.keep = Keep::all;
   spec.take = 3;
   spec.parent = "j111111111111";
+  spec.family = "j222222222222";
+  spec.from_window = 3;
   return spec;
 }
 
@@ -239,16 +241,38 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
       "return {KEY.inbox, KEY.sequence, KEY.jobs, KEY.finished, KEY.delayed, KEY.ready_stitch, KEY.leases, "
       "KEY.claims, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, inbox_key('x'), "
       "rejected_key('x'), request_key('x'), job_key('x'), job_tasks_key('x'), job_after_key('x'), "
-      "job_blocklist_key('x'), task_key('x'), group_key('x'), bundle_key('x'), ready_key('window', 'b', ''), "
+      "job_blocklist_key('x'), takes_key('x'), used_take_key('x'), task_key('x'), group_key('x'), bundle_key('x'), "
+      "ready_key('window', 'b', ''), "
       "ready_key('image', 'b', 'f'), ready_key('stitch', '', 'f')}";
   EXPECT_EQ(farm.raw({"EVAL", script, "1", k.leases(), k.prefix(), "10"}),
-            (std::vector<std::string>{
-                k.inbox(),        k.sequence(), k.jobs(),         k.finished_jobs(),      k.delayed(),
-                k.ready_stitch(), k.leases(),   k.claims(),       k.clock_offset(),       k.groups(),
-                k.bundles(),      k.events(),   k.dead_letters(), k.inbox_entry("x"),     k.rejected("x"),
-                k.request("x"),   k.job("x"),   k.job_tasks("x"), k.job_after("x"),       k.job_blocklist("x"),
-                k.task("x"),      k.group("x"), k.bundle("x"),    k.ready("window", "b"), k.ready("image", "b", "f"),
-                k.ready_stitch()}));
+            (std::vector<std::string>{k.inbox(),
+                                      k.sequence(),
+                                      k.jobs(),
+                                      k.finished_jobs(),
+                                      k.delayed(),
+                                      k.ready_stitch(),
+                                      k.leases(),
+                                      k.claims(),
+                                      k.clock_offset(),
+                                      k.groups(),
+                                      k.bundles(),
+                                      k.events(),
+                                      k.dead_letters(),
+                                      k.inbox_entry("x"),
+                                      k.rejected("x"),
+                                      k.request("x"),
+                                      k.job("x"),
+                                      k.job_tasks("x"),
+                                      k.job_after("x"),
+                                      k.job_blocklist("x"),
+                                      k.takes("x"),
+                                      k.used_take("x"),
+                                      k.task("x"),
+                                      k.group("x"),
+                                      k.bundle("x"),
+                                      k.ready("window", "b"),
+                                      k.ready("image", "b", "f"),
+                                      k.ready_stitch()}));
   EXPECT_THROW(Keys("a{b}"), std::invalid_argument);
   EXPECT_THROW(Keys(""), std::invalid_argument);
 }
