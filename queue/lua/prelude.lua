@@ -204,6 +204,13 @@ local function close_if_over(job)
   event('closed', job.id, {'state', job.state})
 end
 
+-- What a job that is not over calls itself.
+local function live_state(job)
+  if job.paused == '1' then return 'paused' end
+  if job.hold ~= '' then return 'held' end
+  return number(job.started) > 0 and 'running' or 'queued'
+end
+
 -- Jobs held for this one: let go when it is done, else told why they go on waiting.
 local function tell_followers(job)
   local key = job_after_key(job.id)
@@ -212,7 +219,7 @@ local function tell_followers(job)
     if follower and follower.hold ~= '' and not OVER[follower.state] then
       if job.state == 'done' then
         follower.hold = ''
-        local state = follower.paused == '1' and 'paused' or 'queued'
+        local state = live_state(follower)
         redis.call('HSET', job_key(id), 'hold', '', 'state', state)
         event('resumed', id, {'state', state, 'text', job.id .. ' is done'})
         for _, task_id in ipairs(job_tasks(id)) do
@@ -343,13 +350,6 @@ local function count_and_retry(task, job, counter, limit, final, verb, error_cla
     make_ready(task, job, math.min(cap, base * 2 ^ math.min(count - 1, 30)))
   end
   return over
-end
-
--- What a job that is not over calls itself.
-local function live_state(job)
-  if job.paused == '1' then return 'paused' end
-  if job.hold ~= '' then return 'held' end
-  return number(job.started) > 0 and 'running' or 'queued'
 end
 
 -- Enters the tasks of a job that has just been accepted, those that are done already as such, and makes ready what may run.

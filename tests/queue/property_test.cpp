@@ -90,6 +90,7 @@ class Simulation {
       ASSERT_EQ(store_.resume(id).code, oracle_.resume(id));
       ASSERT_EQ(store_.allow_mix(id, true).code, oracle_.allow_mix(id, true));
     }
+    ASSERT_EQ(store_.reap(steady_).requeued, oracle_.reap(std::llabs(drift_) < 1000 ? 0 : drift_).requeued);
     for (int idle = 0; idle < 4;) {
       bool worked = false;
       for (const ClaimFilter& filter : filters_) {
