@@ -10,10 +10,16 @@ class Rejected : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The job cannot be judged yet: no worker group has registered a bundle so far.
-class NoBundleYet : public std::runtime_error {
+/// The job cannot be accepted yet; what() says for what it waits.
+class NotYet : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+/// No worker group has registered a bundle so far.
+class NoBundleYet : public NotYet {
+ public:
+  using NotYet::NotYet;
 };
 
 }  // namespace reelfarm::coordinator

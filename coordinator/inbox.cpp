@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "coordinator/planner.hpp"
+#include "coordinator/take.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 
@@ -75,7 +76,7 @@ void Inbox::process_piece(std::span<const queue::InboxEntry> entries, const Know
       decided.push_back(decide(entry, bundles));
     } catch (const Rejected& error) {
       reject(entry.job, error.what(), result);
-    } catch (const NoBundleYet& error) {
+    } catch (const NotYet& error) {
       keep_waiting(entry.job, error.what(), result);
     } catch (const artifacts::ArtifactError& error) {
       keep_waiting(entry.job, error.what(), result);
@@ -107,17 +108,26 @@ JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundle
   }
   check_request(entry.spec);
   check_against_farm(entry.spec);
-  const queue::BundleLimits& limits = choose_bundle(entry.spec, bundles);
+  const std::optional<Parent> parent = find_parent(store_, data_, entry.spec);
+  // What its windows were rendered with: a bundle of the same name may be another by now.
+  const queue::BundleLimits& limits = parent ? parent->file.bundle : choose_bundle(entry.spec, bundles);
   CompletedJob completed = complete(entry.spec, limits);
   prompts_.require_fit(completed.spec, limits);
+  if (parent) require_same_video(completed.spec, parent->file.plan.spec);
+  if (!completed.spec.parent.empty()) {
+    const queue::Take take = store_.reserve_take(entry.job, completed.spec.parent);
+    completed.spec.family = take.family;
+    completed.spec.take = take.number;
+  }
   for (const std::string& warning : completed.warnings) spdlog::warn("job={} warning=\"{}\"", entry.job, warning);
   JobFile file;
   file.job = entry.job;
   file.asked = entry.spec;
-  file.plan = plan_job(entry.job, completed.spec, limits);
+  file.plan = plan_job(entry.job, completed.spec, limits, parent ? &parent->file.plan : nullptr);
   file.bundle = limits;
   file.submitted_ms = entry.submitted.time_since_epoch().count();
   check_space(file.plan);
+  if (parent) take_over(data_, *parent, entry.job, file.plan);
   return file;
 }
 
@@ -125,6 +135,9 @@ void Inbox::check_against_farm(const queue::JobSpec& spec) {
   if (spec.image && !std::filesystem::is_regular_file(data_.input(spec.image->sha256))) {
     throw Rejected("the image " + spec.image->name + " (" + spec.image->sha256.substr(0, 12) + "...) is not in " +
                    data_.inputs().string() + ": submit it again with the farm's own --data");
+  }
+  if (!spec.parent.empty() && !store_.get_job(spec.parent)) {
+    throw Rejected("it is a new take of " + spec.parent + ": there is no such job");
   }
   if (!spec.after.empty()) {
     const auto before = store_.get_job(spec.after);

@@ -32,7 +32,7 @@ class Inbox {
 
  private:
   void process_piece(std::span<const queue::InboxEntry> entries, const KnownBundles& bundles, InboxResult& result);
-  /// The plan of the job file that is there, or a new one. Throws Rejected, NoBundleYet.
+  /// The plan of the job file that is there, or a new one. Throws Rejected, NotYet.
   JobFile decide(const queue::InboxEntry& entry, const KnownBundles& bundles);
   void check_against_farm(const queue::JobSpec& spec);
   void check_space(const queue::Plan& plan) const;

@@ -14,9 +14,31 @@ namespace reelfarm::coordinator {
 
 using nlohmann::json;
 
+namespace {
+
+json to_json(const queue::FinishReport& report) {
+  return {{"digest", report.digest},
+          {"artifact", queue::to_json(report.artifact)},
+          {"tail", report.tail ? queue::to_json(*report.tail) : json(nullptr)},
+          {"metrics", report.metrics}};
+}
+
+queue::FinishReport report_from(const json& document) {
+  queue::FinishReport report;
+  report.digest = document.at("digest").get<std::string>();
+  report.artifact = queue::artifact_from_json(document.at("artifact"));
+  if (!document.at("tail").is_null()) report.tail = queue::artifact_from_json(document.at("tail"));
+  report.metrics = document.at("metrics").get<std::string>();
+  return report;
+}
+
+}  // namespace
+
 std::string to_text(const JobFile& file) {
   json tasks = json::array();
   for (const queue::TaskSpec& task : file.plan.tasks) tasks.push_back(queue::to_json(task));
+  json finished = json::object();
+  for (const auto& [task, report] : file.plan.finished) finished[task] = to_json(report);
   return json{{"schema", queue::kSchema},
               {"job", file.job},
               {"submitted_ms", file.submitted_ms},
@@ -24,7 +46,9 @@ std::string to_text(const JobFile& file) {
               {"spec", queue::to_json(file.plan.spec)},
               {"bundle", queue::to_json(file.bundle)},
               {"bytes_needed", file.plan.bytes_needed},
-              {"tasks", tasks}}
+              {"tasks", tasks},
+              {"finished", finished},
+              {"fingerprint", file.plan.fingerprint}}
              .dump(1) +
          "\n";
 }
@@ -43,6 +67,11 @@ JobFile parse_job_file(const std::string& text) try {
   file.bundle = queue::bundle_limits_from_json(document.at("bundle"));
   file.plan.bytes_needed = document.at("bytes_needed").get<std::uint64_t>();
   for (const json& task : document.at("tasks")) file.plan.tasks.push_back(queue::task_spec_from_json(task));
+  // Of takes that go on from another's windows; left out by programs that knew no takes.
+  if (const auto finished = document.find("finished"); finished != document.end()) {
+    for (const auto& [task, report] : finished->items()) file.plan.finished.emplace(task, report_from(report));
+    file.plan.fingerprint = document.at("fingerprint").get<std::string>();
+  }
   return file;
 } catch (const json::exception& error) {
   throw queue::CodecError(std::string("job.json cannot be read: ") + error.what());

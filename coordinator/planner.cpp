@@ -53,6 +53,18 @@ queue::WindowSpan span_of(const windows::Window& window, const windows::Grid& gr
   return span;
 }
 
+/// A task of the job that this one is a take of, as one of its own.
+TaskSpec taken_over(const std::string& job, const queue::Plan& parent, TaskKind kind, int window) {
+  const auto found = std::find_if(parent.tasks.begin(), parent.tasks.end(),
+                                  [&](const TaskSpec& task) { return task.kind == kind && task.window == window; });
+  if (found == parent.tasks.end()) throw Rejected("the plan of the earlier take has no such window");
+  TaskSpec task = *found;
+  task.id = queue::task_id(job, kind, window);
+  task.job = job;
+  task.depends.clear();
+  return task;
+}
+
 TaskSpec stitch_task(const std::string& job, const queue::JobSpec& spec, const queue::BundleLimits& limits,
                      const windows::Grid& grid) {
   TaskSpec task;
@@ -96,21 +108,28 @@ std::uint64_t disk_needed(const std::vector<TaskSpec>& tasks) {
   return bytes;
 }
 
-queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const queue::BundleLimits& limits) try {
+queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const queue::BundleLimits& limits,
+                     const queue::Plan* parent) try {
   const windows::Grid grid = windows::plan({*spec.frames, *spec.window_frames, *spec.overlap_frames});
   queue::Plan plan;
   plan.spec = spec;
+  const int first_anew = parent ? spec.from_window.value_or(0) : 0;
+  std::vector<TaskSpec> anew;
   std::string before_key;
   const bool makes_image = limits.needs_image && !spec.image;
   if (makes_image) {
-    TaskSpec image = render_task(job, TaskKind::image, 0, spec, limits, windows::kImageSeedWindow);
+    TaskSpec image = parent ? taken_over(job, *parent, TaskKind::image, 0)
+                            : render_task(job, TaskKind::image, 0, spec, limits, windows::kImageSeedWindow);
     image.artifact_key = image_key(image);
     before_key = image.artifact_key;
+    if (!parent) anew.push_back(image);
     plan.tasks.push_back(std::move(image));
   }
   for (const windows::Window& window : grid.windows) {
     const int index = static_cast<int>(window.index);
-    TaskSpec task = render_task(job, TaskKind::window, index, spec, limits, static_cast<std::uint64_t>(index));
+    TaskSpec task = index < first_anew
+                        ? taken_over(job, *parent, TaskKind::window, index)
+                        : render_task(job, TaskKind::window, index, spec, limits, static_cast<std::uint64_t>(index));
     task.span = span_of(window, grid);
     if (index == 0) {
       task.render.image = spec.image;
@@ -120,13 +139,15 @@ queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const q
     }
     task.artifact_key = window_key(task, spec.mode, before_key);
     before_key = task.artifact_key;
+    if (index >= first_anew) anew.push_back(task);
     plan.tasks.push_back(std::move(task));
   }
   TaskSpec stitch = stitch_task(job, spec, limits, grid);
   stitch.depends.push_back({queue::task_id(job, TaskKind::window, 0), queue::DependencyOn::done});
   stitch.artifact_key = stitch_key(stitch, before_key);
+  anew.push_back(stitch);
   plan.tasks.push_back(std::move(stitch));
-  plan.bytes_needed = disk_needed(plan.tasks);
+  plan.bytes_needed = disk_needed(anew);
   return plan;
 } catch (const windows::InvalidRequest& error) {
   throw Rejected(error.what());

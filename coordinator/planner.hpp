@@ -11,7 +11,10 @@ namespace reelfarm::coordinator {
 /// The tasks of one job, without any effect: an image task when the bundle has to make the first frame, windows in
 /// chain order, each waiting for the tail of the one before, and a stitch that may start once window 0 is done.
 /// `spec` is complete() for `limits`. Throws Rejected when the grid does not take it.
-queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const queue::BundleLimits& limits);
+/// A take with from_window needs the plan of its `parent`: the tasks before that window are the parent's, seeds and
+/// keys included, and bytes_needed leaves them out.
+queue::Plan plan_job(const std::string& job, const queue::JobSpec& spec, const queue::BundleLimits& limits,
+                     const queue::Plan* parent = nullptr);
 
 /// How a size is rendered: up to the next multiple that the bundle takes.
 int rendered_side(int asked, const queue::BundleLimits& limits);

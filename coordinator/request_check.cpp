@@ -157,6 +157,13 @@ void check_request(const queue::JobSpec& spec) try {
   if (!spec.after.empty() && !queue::is_job_id(spec.after)) {
     throw Rejected("after is " + quoted(spec.after) + ", which is not a job id");
   }
+  if (!spec.parent.empty() && !queue::is_job_id(spec.parent)) {
+    throw Rejected("parent is " + quoted(spec.parent) + ", which is not a job id");
+  }
+  if (spec.from_window && (spec.parent.empty() || *spec.from_window < 0)) {
+    throw Rejected("from_window is " + std::to_string(*spec.from_window) +
+                   ": it names a window, from 0 on, of the job that parent names");
+  }
   if (spec.take < 1) throw Rejected("take is " + std::to_string(spec.take) + ": takes count from 1");
   if (!spec.output.empty()) check_output_template(spec.output);
 } catch (const windows::InvalidRequest& error) {

@@ -93,6 +93,14 @@ INSTANTIATE_TEST_SUITE_P(
                    "makes at most 1280x1280"},
         BadRequest{"HalfSize", [](Spec& s) { s.width = 64; }, "only one of width and height"},
         BadRequest{"StepsZero", [](Spec& s) { s.steps = 0; }, "steps is 0"},
+        BadRequest{"ParentNoJob", [](Spec& s) { s.parent = "first"; }, "parent is 'first'"},
+        BadRequest{"WindowOfNoParent", [](Spec& s) { s.from_window = 1; }, "from_window is 1"},
+        BadRequest{"WindowBelowZero",
+                   [](Spec& s) {
+                     s.parent = "j000000000000";
+                     s.from_window = -1;
+                   },
+                   "from_window is -1"},
         BadRequest{"StepsOverBundle", [](Spec& s) { s.steps = 51; }, "takes at most 50"},
         BadRequest{"GuidanceNan", [](Spec& s) { s.guidance = std::nan(""); }, "guidance is nan"},
         BadRequest{"ShiftZero", [](Spec& s) { s.shift = 0.0; }, "shift is 0"},
