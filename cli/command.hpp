@@ -48,6 +48,7 @@ int run_cancel(const Arguments& arguments);
 int run_pause(const Arguments& arguments);
 int run_resume(const Arguments& arguments);
 int run_retry(const Arguments& arguments);
+int run_resubmit(const Arguments& arguments);
 int run_set_priority(const Arguments& arguments);
 int run_groups(const Arguments& arguments);
 int run_drain(const Arguments& arguments);

@@ -47,6 +47,27 @@ const Rows kJob = {
     {"keep", "WHAT", "reroll", "what stays afterwards: final (the video), reroll (windows, for 7 days) or all"},
 };
 
+const Rows kBatch = {
+    {"file", "JOBS.jsonl", "none",
+     "many jobs: one JSON object a line, same keys as the options; all are checked before any is accepted; options "
+     "given "
+     "beside it fill what a line leaves out"},
+};
+
+const Rows kReserved = {
+    {"storyboard", "FILE", "none", "not in this version"},
+    {"lora", "FILE", "none", "not in this version"},
+    {"hold-after", "N", "none", "not in this version"},
+    {"mode", "M", "chain", "only chain is in this version"},
+};
+
+const Rows kSubmit = {
+    {"dry-run", "", "off", "check and say what it would take, queue nothing"},
+    {"wait", "", "off", "follow until the end; Ctrl-C detaches and the job goes on"},
+    {"accept-timeout", "S", "10", "how long to wait for a coordinator's word"},
+    kJson,
+};
+
 Rows with(Rows first, const Rows& second) {
   first.insert(first.end(), second.begin(), second.end());
   return first;
@@ -84,19 +105,7 @@ std::vector<Command> all_commands() {
             kFarm),
        run_down, "", ""},
       {"enqueue", "", "submit one job, or many from a file, and say what it takes", 0, 0,
-       with(with(kJob, {{"file", "JOBS.jsonl", "none",
-                         "many jobs: one JSON object a line, same keys as the options; all are checked before any is "
-                         "accepted; options given beside it fill what a line leaves out"},
-                        {"dry-run", "", "off", "check and say what it would take, queue nothing"},
-                        {"wait", "", "off", "follow until the end; Ctrl-C detaches and the job goes on"},
-                        {"accept-timeout", "S", "10", "how long to wait for a coordinator's word"},
-                        kJson,
-                        {"storyboard", "FILE", "none", "not in this version"},
-                        {"lora", "FILE", "none", "not in this version"},
-                        {"hold-after", "N", "none", "not in this version"},
-                        {"mode", "M", "chain", "only chain is in this version"}}),
-            kFarm),
-       run_enqueue, "", ""},
+       with(with(kJob, kBatch), with(with(kSubmit, kReserved), kFarm)), run_enqueue, "", ""},
       {"status", "[JOB...]", "what jobs are doing", 0, 1000,
        with({{"project", "P", "all", "only jobs of that project"},
              {"state", "S", "all",
@@ -121,6 +130,13 @@ std::vector<Command> all_commands() {
       on_jobs("pause", "start no new window of these jobs; what runs finishes its step", run_pause),
       on_jobs("resume", "go on with paused or held jobs", run_resume),
       on_jobs("retry", "let failed or cancelled jobs go on from what is done", run_retry),
+      {"resubmit", "JOB...", "render jobs again as new takes, with the same seed and, if asked, changed settings", 1,
+       1000,
+       with(with({{"set", "KEY=VALUE", "none", "change a setting of enqueue, such as steps=8; may be given again",
+                   true}},
+                 kSubmit),
+            kFarm),
+       run_resubmit, "", ""},
       {"set-priority", "JOB P", "change a job's priority, -100 to 100", 2, 2, with({kJson}, kFarm), run_set_priority,
        "", ""},
       {"groups", "", "worker groups: what they run on, hold and do", 0, 0, with({kJson}, kFarm), run_groups, "", ""},
@@ -145,7 +161,6 @@ std::vector<Command> all_commands() {
        "",
        "reelfarm-bundle"},
       later("rm", "JOB...", "remove jobs and their files"),
-      later("resubmit", "JOB", "a new take with changed settings"),
       later("reroll", "JOB", "a new take of one window"),
       later("takes", "JOB", "the takes of a job"),
       later("use", "JOB", "choose a take"),

@@ -29,12 +29,6 @@ const std::vector<std::string>& job_keys() {
   return keys;
 }
 
-/// Small enough to be typed again and to pass through every JSON reader, which may hold numbers as doubles.
-std::uint64_t draw_seed() {
-  std::random_device device;
-  return device();
-}
-
 /// Typed access to the fields; messages begin with where the request stands.
 class Reader {
  public:
@@ -107,8 +101,14 @@ std::string as_text(const json& value, const std::string& what) {
   throw BadInput(what + " is " + value.dump() + ": must be text or a number");
 }
 
-[[noreturn]] void refuse_key(const std::string& where, const std::string& given, const std::string& key) {
-  throw BadInput(where + "unknown key '" + given + "'" + coordinator::did_you_mean(key, job_keys()));
+/// `given` as a key of job_keys(). Throws BadInput with the nearest one.
+std::string known_key(const std::string& given, const std::string& where) {
+  std::string key = given;
+  std::replace(key.begin(), key.end(), '_', '-');
+  if (std::find(job_keys().begin(), job_keys().end(), key) == job_keys().end()) {
+    throw BadInput(where + "unknown key '" + given + "'" + coordinator::did_you_mean(key, job_keys()));
+  }
+  return key;
 }
 
 JobFields read_line(const std::string& line, const std::string& where) {
@@ -121,9 +121,7 @@ JobFields read_line(const std::string& line, const std::string& where) {
   if (!document.is_object()) throw BadInput(where + "not a JSON object: {\"prompt\": \"...\"}");
   JobFields fields;
   for (const auto& [given, value] : document.items()) {
-    std::string key = given;
-    std::replace(key.begin(), key.end(), '_', '-');
-    if (std::find(job_keys().begin(), job_keys().end(), key) == job_keys().end()) refuse_key(where, given, key);
+    const std::string key = known_key(given, where);
     if (value.is_null()) continue;
     if (value.is_array() && key == "tag") {
       for (const json& tag : value) fields[key].push_back(as_text(tag, where + key));
@@ -145,6 +143,23 @@ void fill_from(const JobFields& defaults, JobFields& fields) {
 
 }  // namespace
 
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return device();
+}
+
+JobFields fields_of_settings(const std::vector<std::string>& settings) {
+  JobFields fields;
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos) throw BadInput("--set is '" + setting + "': must be key=value, such as steps=8");
+    const std::string key = known_key(setting.substr(0, equals), "--set: ");
+    if (key != "tag" && fields.contains(key)) throw BadInput("--set " + key + " is given twice");
+    fields[key].push_back(setting.substr(equals + 1));
+  }
+  return fields;
+}
+
 JobFields fields_of(const Arguments& arguments) {
   JobFields fields;
   for (const std::string& key : job_keys()) {
@@ -153,47 +168,65 @@ JobFields fields_of(const Arguments& arguments) {
   return fields;
 }
 
-JobRequest read_request(const JobFields& fields, const std::string& where) {
-  const Reader reader(fields, where.empty() ? "--" : where);
+void apply(const JobFields& fields, const std::string& prefix, JobRequest& request) {
+  const Reader reader(fields, prefix);
   refuse_what_comes_later(reader);
-  JobRequest request;
-  request.where = where;
   queue::JobSpec& spec = request.spec;
-  if (!reader.has("prompt")) throw BadInput(where + (where.empty() ? "--prompt is missing" : "prompt is missing"));
-  spec.prompt = reader.text("prompt");
-  request.image = reader.text("image");
+  const auto take_text = [&](const char* key, std::string& target) {
+    if (reader.has(key)) target = reader.text(key);
+  };
+  const auto take_integer = [&](const char* key, std::optional<int>& target) {
+    if (reader.has(key)) target = reader.small_integer(key);
+  };
+  const auto take_number = [&](const char* key, std::optional<double>& target) {
+    if (reader.has(key)) target = reader.number(key);
+  };
+  take_text("prompt", spec.prompt);
+  take_text("image", request.image);
   if (reader.has("image") && request.image.empty()) throw BadInput(reader.named("image") + " is empty: name a file");
   if (reader.has("image-fit")) {
     spec.image_fit = read_word(reader, "image-fit", {"crop", "stretch", "pad"}, queue::image_fit_from);
   }
   if (reader.has("frames") && reader.has("seconds")) {
-    throw BadInput(where + "both frames and seconds are given: give one of them");
+    throw BadInput(request.where + "both frames and seconds are given: give one of them");
   }
-  spec.frames = reader.integer("frames", INT64_MIN, INT64_MAX);
-  spec.seconds = reader.number("seconds");
+  if (reader.has("frames") || reader.has("seconds")) {
+    spec.frames = reader.integer("frames", INT64_MIN, INT64_MAX);
+    spec.seconds = reader.number("seconds");
+  }
   if (reader.has("size")) {
-    const windows::Size size = read_size(reader.text("size"), where);
+    const windows::Size size = read_size(reader.text("size"), request.where);
     spec.width = size.width;
     spec.height = size.height;
   }
-  spec.seed = reader.has("seed") ? parse_unsigned(reader.named("seed"), reader.text("seed")) : draw_seed();
-  request.variants = reader.integer("variants", 1, kMaxVariants).value_or(1);
-  spec.steps = reader.small_integer("steps");
-  spec.shift = reader.number("shift");
-  spec.guidance = reader.number("guidance");
-  spec.window_frames = reader.small_integer("window");
-  spec.overlap_frames = reader.small_integer("overlap");
-  spec.bundle = reader.text("bundle");
-  spec.dtype = reader.text("dtype");
-  spec.name = reader.text("name");
-  spec.project = reader.text("project");
-  spec.tags = reader.texts("tag");
-  spec.priority = static_cast<int>(reader.integer("priority", -100, 100).value_or(0));
-  spec.after = reader.text("after");
-  spec.request_id = reader.text("request-id");
-  spec.output = absolute_output(reader.text("output"));
-  spec.overwrite = reader.has("overwrite") && parse_switch(reader.named("overwrite"), reader.text("overwrite"));
+  if (reader.has("seed")) spec.seed = parse_unsigned(reader.named("seed"), reader.text("seed"));
+  request.variants = reader.integer("variants", 1, kMaxVariants).value_or(request.variants);
+  take_integer("steps", spec.steps);
+  take_number("shift", spec.shift);
+  take_number("guidance", spec.guidance);
+  take_integer("window", spec.window_frames);
+  take_integer("overlap", spec.overlap_frames);
+  take_text("bundle", spec.bundle);
+  take_text("dtype", spec.dtype);
+  take_text("name", spec.name);
+  take_text("project", spec.project);
+  if (reader.has("tag")) spec.tags = reader.texts("tag");
+  if (reader.has("priority")) spec.priority = static_cast<int>(*reader.integer("priority", -100, 100));
+  take_text("after", spec.after);
+  take_text("request-id", spec.request_id);
+  if (reader.has("output")) spec.output = absolute_output(reader.text("output"));
+  if (reader.has("overwrite")) spec.overwrite = parse_switch(reader.named("overwrite"), reader.text("overwrite"));
   if (reader.has("keep")) spec.keep = read_word(reader, "keep", {"final", "reroll", "all"}, queue::keep_from);
+}
+
+JobRequest read_request(const JobFields& fields, const std::string& where) {
+  if (!fields.contains("prompt")) {
+    throw BadInput(where + (where.empty() ? "--prompt is missing" : "prompt is missing"));
+  }
+  JobRequest request;
+  request.where = where;
+  request.spec.seed = fields.contains("seed") ? 0 : draw_seed();
+  apply(fields, where.empty() ? "--" : where, request);
   return request;
 }
 

@@ -23,6 +23,17 @@ struct JobRequest {
 /// The job options among the arguments.
 JobFields fields_of(const Arguments& arguments);
 
+/// Each of `settings` is "key=value" with a key of enqueue; tag may come again. Throws BadInput, with the nearest key.
+JobFields fields_of_settings(const std::vector<std::string>& settings);
+
+/// A fresh seed: small enough to be typed again and to pass through every JSON reader, which may hold numbers as
+/// doubles.
+std::uint64_t draw_seed();
+
+/// Changes what the fields name and leaves the rest of the request as it is; a length replaces a length. Messages name
+/// keys behind `prefix`, such as "--". Throws BadInput as read_request does.
+void apply(const JobFields& fields, const std::string& prefix, JobRequest& request);
+
 /// Reads the fields. Throws BadInput: not a number, unknown word, what this version does not have.
 JobRequest read_request(const JobFields& fields, const std::string& where);
 

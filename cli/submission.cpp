@@ -17,13 +17,14 @@ namespace {
 constexpr std::chrono::milliseconds kLook{100};
 
 std::vector<queue::JobSpec> variants_of(const JobRequest& request) {
+  if (request.variants == 1) return {request.spec};
   std::vector<queue::JobSpec> specs;
   for (std::int64_t variant = 0; variant < request.variants; ++variant) {
     queue::JobSpec spec = request.spec;
     spec.seed = windows::variant_seed(request.spec.seed, static_cast<std::uint64_t>(variant));
     spec.variant_index = static_cast<int>(variant);
     spec.variant_count = static_cast<int>(request.variants);
-    if (request.variants > 1 && !spec.request_id.empty()) spec.request_id += "#" + std::to_string(variant);
+    if (!spec.request_id.empty()) spec.request_id += "#" + std::to_string(variant);
     specs.push_back(std::move(spec));
   }
   return specs;

@@ -8,7 +8,7 @@
 
 #include "pipeline/artifacts/sha256.hpp"
 #include "pipeline/video/png_writer.hpp"
-#include "tests/cli/command_line.hpp"
+#include "tests/cli/job_farm.hpp"
 
 namespace reelfarm {
 namespace {
@@ -20,48 +20,7 @@ using test::eventually;
 using test::Running;
 using testing::HasSubstr;
 
-/// One farm for all: real Redis and coordinator, doubles of worker and stitcher.
-class Jobs : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    line_ = new CommandLine();
-    std::filesystem::create_directories(line_->path("weights"));
-    std::filesystem::create_directories(line_->path("published"));
-    const Ended up = line_->run({"up", "--detach", "--data", data(), "--bundle", line_->path("weights").string(),
-                                 "--output-root", line_->path("published").string()});
-    ASSERT_EQ(up.code, 0) << up.errors;
-    line_->environment["REELFARM_DATA"] = data();
-  }
-  static void TearDownTestSuite() {
-    line_->run({"down", "--now"});
-    delete line_;
-  }
-  static std::string data() { return line_->path("data").string(); }
-  static json enqueue(std::vector<std::string> more) {
-    std::vector<std::string> words = {"enqueue", "--json"};
-    words.insert(words.end(), more.begin(), more.end());
-    const Ended ended = line_->run(words);
-    EXPECT_EQ(ended.code, 0) << ended.errors;
-    return json::parse(ended.output, nullptr, false);
-  }
-  static json status(const std::string& job) {
-    const Ended ended = line_->run({"status", "--json", job});
-    EXPECT_EQ(ended.code, 0) << ended.errors;
-    return json::parse(ended.output, nullptr, false);
-  }
-  static bool reaches(const std::string& job, const std::string& state) {
-    return eventually([&] { return status(job).at("state") == state; });
-  }
-  static std::vector<json> lines(const std::string& text) {
-    std::vector<json> documents;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) documents.push_back(json::parse(line));
-    return documents;
-  }
-  static CommandLine* line_;
-};
-
-CommandLine* Jobs::line_ = nullptr;
+class Jobs : public test::JobFarm {};
 
 TEST_F(Jobs, TheJsonOfEnqueueAndStatusHasTheFieldsThatScriptsRelyOn) {
   const json job = enqueue({"--prompt", "a kite", "--frames", "40", "--name", "kite", "--project", "p", "--wait"});
@@ -92,7 +51,7 @@ TEST_F(Jobs, AFileOfJobsIsSubmittedInOrderWithDefaultsFromTheOptions) {
   const Ended ended =
       line_->run({"enqueue", "--file", "three.jsonl", "--project", "shared", "--frames", "9", "--json"});
   ASSERT_EQ(ended.code, 0) << ended.errors;
-  const auto jobs = lines(ended.output);
+  const auto jobs = test::json_lines(ended.output);
   ASSERT_EQ(jobs.size(), 3U);
   EXPECT_EQ(jobs[0].at("frames"), 5);
   EXPECT_EQ(jobs[1].at("frames"), 24);
@@ -104,7 +63,7 @@ TEST_F(Jobs, AFileOfJobsIsSubmittedInOrderWithDefaultsFromTheOptions) {
 
 TEST_F(Jobs, VariantsCountTheirSeedsUp) {
   const Ended ended = line_->run({"enqueue", "--prompt", "x", "--seed", "100", "--variants", "3", "--json"});
-  const auto jobs = lines(ended.output);
+  const auto jobs = test::json_lines(ended.output);
   ASSERT_EQ(jobs.size(), 3U) << ended.errors;
   for (std::size_t index = 0; index < 3; ++index) EXPECT_EQ(jobs[index].at("seed"), 100 + index);
 }
@@ -117,14 +76,13 @@ TEST_F(Jobs, ASecondSubmitWithTheSameRequestIdIsTheFirstJob) {
 }
 
 TEST_F(Jobs, ADryRunSaysWhatItTakesAndQueuesNothing) {
-  const auto count = [&] { return lines(line_->run({"status", "--limit", "0", "--json"}).output).size(); };
-  const std::size_t before = count();
+  const std::size_t before = jobs_there();
   const Ended ended = line_->run({"enqueue", "--prompt", "x", "--frames", "34", "--dry-run"});
   EXPECT_EQ(ended.code, 0) << ended.errors;
   EXPECT_THAT(ended.output, HasSubstr("3 of at most 17 frames"));
   EXPECT_THAT(ended.output, HasSubstr("33 frames instead of 34 (1 fewer) need 2 windows instead of 3"));
   EXPECT_THAT(ended.output, HasSubstr("MiB"));
-  EXPECT_EQ(count(), before);
+  EXPECT_EQ(jobs_there(), before);
 }
 
 TEST_F(Jobs, AnImageIsCopiedByContentAndTheOriginalIsNotNeededAgain) {
@@ -134,8 +92,8 @@ TEST_F(Jobs, AnImageIsCopiedByContentAndTheOriginalIsNotNeededAgain) {
   const json job = enqueue({"--prompt", "x", "--image", "photo.png", "--image-fit", "pad", "--wait"});
   EXPECT_EQ(job.at("state"), "done");
   std::filesystem::remove(file);
-  EXPECT_EQ(artifacts::sha256_of_file(std::filesystem::path(data()) / "inputs" / hash), hash);
-  const json shown = json::parse(line_->run({"show", "--json", job.at("job")}).output);
+  EXPECT_EQ(artifacts::sha256_of_file(data() / "inputs" / hash), hash);
+  const json shown = show(job.at("job"));
   EXPECT_EQ(shown.at("spec").at("image").at("sha256"), hash);
   EXPECT_EQ(shown.at("spec").at("image").at("kind"), "png");
   EXPECT_EQ(shown.at("spec").at("image").at("name"), "photo.png");
@@ -219,7 +177,7 @@ TEST_F(Jobs, PauseResumePriorityAndRetryChangeAJob) {
   ASSERT_TRUE(reaches(blocker.at("job"), "running"));
   const std::string job = enqueue({"--prompt", "x"}).at("job");
   EXPECT_EQ(line_->run({"set-priority", job, "50"}).code, 0);
-  EXPECT_EQ(json::parse(line_->run({"show", "--json", job}).output).at("priority"), 50);
+  EXPECT_EQ(show(job).at("priority"), 50);
   EXPECT_EQ(line_->run({"set-priority", job, "101"}).code, 2);
   EXPECT_EQ(line_->run({"pause", job}).code, 0);
   EXPECT_EQ(status(job).at("state"), "paused");
@@ -255,11 +213,11 @@ TEST_F(Jobs, LogsTellWhatHappenedAndStopAtTheEnd) {
 
 TEST_F(Jobs, GroupsAreListed) {
   const Ended groups = line_->run({"groups", "--json"});
-  const auto found = lines(groups.output);
+  const auto found = test::json_lines(groups.output);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].at("bundle"), "double");
   EXPECT_EQ(line_->run({"drain", found[0].at("group")}).code, 0);
-  EXPECT_TRUE(lines(line_->run({"groups", "--json"}).output)[0].at("drain_requested").get<bool>());
+  EXPECT_TRUE(test::json_lines(line_->run({"groups", "--json"}).output)[0].at("drain_requested").get<bool>());
   EXPECT_EQ(line_->run({"undrain", found[0].at("group")}).code, 0);
   EXPECT_EQ(line_->run({"drain", "nobody"}).code, 2);
 }
@@ -277,7 +235,7 @@ TEST_F(Jobs, TheNearestPlaceDecidesASetting) {
     std::vector<std::string> words = {"--prompt", "x"};
     words.insert(words.end(), more.begin(), more.end());
     const json job = enqueue(words);
-    return json::parse(line_->run({"show", "--json", job.at("job")}).output).at("spec").at("steps").get<int>();
+    return show(job.at("job")).at("spec").at("steps").get<int>();
   };
   EXPECT_EQ(steps({}), 4);
   std::filesystem::create_directories(line_->path("home/.config"));
