@@ -14,10 +14,10 @@ struct StoreOptions;
 
 /// One state change, as the transition that made it wrote it down.
 struct Event {
-  std::string id;  ///< of the stream; sorts by time
-  std::string
-      type;  ///< submitted, accepted, rejected, ready, claimed, step, tail, done, retry, released, failed, poison,
-             ///< cancelled, paused, resumed, held, priority, corrupt, closed, group, bundle, tail_mismatch, used
+  std::string id;    ///< of the stream; sorts by time
+  std::string type;  ///< submitted, accepted, rejected, ready, claimed, step, tail, done, retry, released, failed,
+                     ///< poison, cancelled, paused, resumed, held, priority, corrupt, closed, group, bundle,
+                     ///< tail_mismatch, used, blocklisted and unblocklisted (text: the host)
   std::string job;
   std::string task;   ///< empty: about the job as a whole
   std::string owner;  ///< group or stitcher; empty: none

@@ -20,8 +20,9 @@ namespace reelfarm::queue {
 
 /// How often a task may go wrong, and how long it then rests: base, doubled each time, at most cap.
 struct RetryPolicy {
-  int max_crashes = 5;   ///< at one step; then the task is poison
-  int max_failures = 3;  ///< over all attempts; then the task is failed
+  int max_crashes = 5;       ///< at one step; then the task is poison
+  int max_failures = 3;      ///< over all attempts; then the task is failed
+  int max_host_crashes = 2;  ///< of one job's windows; then the job passes the host by, unless it is the last one
   std::chrono::milliseconds backoff_base{1000};
   std::chrono::milliseconds backoff_cap{60000};
 };
@@ -124,6 +125,13 @@ struct DeadLetter {
   std::string reason;
   std::string payload;  ///< the bytes that could not be read, if any
   ServerTime time{};
+};
+
+/// Crashes and hangs of one job's windows on one host, lost leases included, since the job began or was retried.
+struct HostCrashes {
+  std::string host;
+  int crashes = 0;
+  bool blocklisted = false;  ///< passed by for this job while a live group on another host may claim its tasks
 };
 
 struct JobQuery {
@@ -238,11 +246,12 @@ class JobStore {
   std::vector<JobRecord> list_jobs(const JobQuery& query = {});
   /// Throws CodecError when the record cannot be read; get_tasks shows such a one as corrupt.
   std::optional<TaskRecord> get_task(const std::string& task);
-  std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch
-  std::vector<JobRecord> takes(const std::string& job);       ///< of the same video, by number; empty: no such job
-  int used_take(const std::string& job);                      ///< chosen, else the newest that is done; 0: none is
-  std::vector<FencingToken> leases();                         ///< every lease now
-  std::vector<DeadLetter> dead_letters(int limit = 100);      ///< newest first
+  std::vector<TaskRecord> get_tasks(const std::string& job);      ///< image, windows in order, stitch
+  std::vector<HostCrashes> host_crashes(const std::string& job);  ///< by host
+  std::vector<JobRecord> takes(const std::string& job);           ///< of the same video, by number; empty: no such job
+  int used_take(const std::string& job);                          ///< chosen, else the newest that is done; 0: none is
+  std::vector<FencingToken> leases();                             ///< every lease now
+  std::vector<DeadLetter> dead_letters(int limit = 100);          ///< newest first
 
   // --- groups and bundles ---
 

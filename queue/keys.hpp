@@ -28,7 +28,7 @@ class Keys {
   std::string job_after(std::string_view job) const { return with("job:after:", job); }      ///< set of held jobs
   std::string job_blocklist(std::string_view job) const {
     return with("job:blocklist:", job);
-  }  ///< reserved: hash host -> why
+  }  ///< hash host -> crashes there
   std::string takes(std::string_view family) const { return with("job:takes:", family); }     ///< zset job -> take
   std::string used_take(std::string_view family) const { return with("job:used:", family); }  ///< number of a take
   std::string task(std::string_view task) const { return with("task:record:", task); }        ///< hash

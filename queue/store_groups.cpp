@@ -18,7 +18,8 @@ void JobStore::register_group(const GroupRecord& group) {
     throw std::invalid_argument("group id \"" + group.id + "\" must be a word");
   }
   impl_->run("register_group", impl_->keys.group(group.id),
-             {group.id, encode(group), std::string(to_string(group.state)), group.note});
+             {group.id, encode(group), std::string(to_string(group.state)), group.note, group.host, group.bundle_hash,
+              group.fingerprint, group.dtype});
   impl_->registered_groups[group.id] = group;
 }
 

@@ -138,6 +138,18 @@ std::vector<TaskRecord> JobStore::get_tasks(const std::string& job) {
   return tasks;
 }
 
+std::vector<HostCrashes> JobStore::host_crashes(const std::string& job) {
+  const ReplyPtr reply = impl_->connection.command({"HGETALL", impl_->keys.job_blocklist(job)});
+  const std::vector<std::string> flat = Reply(reply.get()).strings();
+  std::vector<HostCrashes> hosts;
+  for (std::size_t i = 0; i + 1 < flat.size(); i += 2) {
+    const int crashes = std::stoi(flat[i + 1]);
+    hosts.push_back({flat[i], crashes, crashes >= impl_->options.retry.max_host_crashes});
+  }
+  std::sort(hosts.begin(), hosts.end(), [](const HostCrashes& a, const HostCrashes& b) { return a.host < b.host; });
+  return hosts;
+}
+
 std::vector<FencingToken> JobStore::leases() {
   const auto expiries = impl_->lease_expiries();
   std::vector<Arguments> commands;

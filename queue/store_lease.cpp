@@ -72,9 +72,11 @@ std::optional<Lease> JobStore::claim(const ClaimFilter& filter) {
   for (const TaskKind kind : filter.kinds) kinds += (kinds.empty() ? "" : " ") + std::string(to_string(kind));
   for (;;) {
     const std::string nonce = detail::random_word(16);
-    const ReplyPtr reply = impl_->run("claim", impl_->keys.leases(),
-                                      {filter.owner, filter.host, nonce, impl_->lease_ms(), kinds, filter.bundle_hash,
-                                       filter.fingerprint, filter.dtype, std::to_string(filter.max_leases)});
+    const ReplyPtr reply = impl_->run(
+        "claim", impl_->keys.leases(),
+        {filter.owner, filter.host, nonce, impl_->lease_ms(), kinds, filter.bundle_hash, filter.fingerprint,
+         filter.dtype, std::to_string(filter.max_leases), std::to_string(impl_->options.retry.max_host_crashes),
+         detail::milliseconds_text(impl_->options.group_timeout)});
     const Reply words(reply.get());
     if (words[0].text() != "ok") return std::nullopt;
     const FencingToken token{words[1].text(), filter.owner, std::stoll(words[2].text()), nonce};
@@ -111,10 +113,10 @@ ReplyCode JobStore::finish(const FencingToken& token, const FinishReport& report
 
 ReplyCode JobStore::fail(const FencingToken& token, FailureClass failure, const std::string& message) {
   const RetryPolicy& retry = impl_->options.retry;
-  return impl_->run_fenced(
-      "fail", token,
-      {std::string(to_string(failure)), message, std::to_string(retry.max_crashes), std::to_string(retry.max_failures),
-       std::to_string(retry.backoff_base.count()), std::to_string(retry.backoff_cap.count())});
+  return impl_->run_fenced("fail", token,
+                           {std::string(to_string(failure)), message, std::to_string(retry.max_crashes),
+                            std::to_string(retry.max_failures), std::to_string(retry.backoff_base.count()),
+                            std::to_string(retry.backoff_cap.count()), std::to_string(retry.max_host_crashes)});
 }
 
 ReplyCode JobStore::release(const FencingToken& token, const std::string& reason, bool preempted,
@@ -141,12 +143,12 @@ ReapResult JobStore::reap(std::chrono::steady_clock::time_point monotonic_now) {
     if (std::chrono::abs(jump) < impl_->options.clock_tolerance) jump = milliseconds(0);
   }
   const RetryPolicy& retry = impl_->options.retry;
-  const ReplyPtr reply = impl_->run(
-      "reap", impl_->keys.leases(),
-      {std::to_string(server_ms), std::to_string(impl_->options.clock_tolerance.count()), std::to_string(jump.count()),
-       first ? "1" : "0", std::to_string(kMaxReapedAtOnce), std::to_string(retry.max_crashes),
-       std::to_string(retry.backoff_base.count()), std::to_string(retry.backoff_cap.count())},
-      false);
+  const ReplyPtr reply = impl_->run("reap", impl_->keys.leases(),
+                                    {std::to_string(server_ms), std::to_string(impl_->options.clock_tolerance.count()),
+                                     std::to_string(jump.count()), first ? "1" : "0", std::to_string(kMaxReapedAtOnce),
+                                     std::to_string(retry.max_crashes), std::to_string(retry.backoff_base.count()),
+                                     std::to_string(retry.backoff_cap.count()), std::to_string(retry.max_host_crashes)},
+                                    false);
   const Reply words(reply.get());
   if (words[0].text() != "ok") return {};  // the clock jumped between the two calls: the next one sees it whole
   impl_->last_reap = {server_ms, monotonic_now, impl_->connection.generation()};

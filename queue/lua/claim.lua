@@ -10,10 +10,13 @@
 -- ARGV[9]  fingerprint (image and window)
 -- ARGV[10] dtype the group calculates in (image and window); "": only what any group may claim
 -- ARGV[11] leases the owner may hold; 0: no limit
+-- ARGV[12] crashes of one job on one host from which on the job passes it by, unless no other host is left
+-- ARGV[13] a group not seen for longer is gone, milliseconds
 -- Returns  {"ok", task id, attempt, expiry ms, task record (HGETALL), job spec, {input id, kind, window, tail, artifact, ...}},
 --          {"none"}, {"draining"} or {"limit"}.
 local owner, host, nonce, lease_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local bundle, fingerprint, dtype, max_leases = ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local max_host_crashes, group_timeout = tonumber(ARGV[12]), tonumber(ARGV[13])
 
 local function grant(task, expiry)
   local inputs = {}
@@ -72,10 +75,31 @@ local function pop()
   return best
 end
 
+local function crashes_on(job, at) return number(redis.call('HGET', job_blocklist_key(job), at)) end
+
+-- Whether a live group on a host that the job does not pass by may claim the task. to: its audience.
+local function other_host_left(task, to)
+  for _, id in ipairs(redis.call('ZRANGE', KEY.groups, 0, -1)) do
+    local group = read(group_key(id), {'state', 'drain', 'last_seen', 'host', 'bundle', 'fingerprint', 'dtype'})
+    local live = group.state ~= 'failed' and group.state ~= 'draining' and group.drain ~= '1' and
+                 now - number(group.last_seen) <= group_timeout
+    local fits = group.bundle == task.bundle and (to == '' or to == group.fingerprint or to == with_dtype(group.dtype))
+    if live and fits and crashes_on(task.job, group.host) < max_host_crashes then return true end
+  end
+  return false
+end
+
+-- What was popped for others goes back where it was.
+local passed_by = {}
+local function answer(reply)
+  for _, passed in ipairs(passed_by) do index_ready(passed.task, passed.job) end
+  return reply
+end
+
 -- What is popped and not leased leaves the queue for good reason, so the loop ends; the bound keeps one call short.
 for _ = 1, 1000 do
   local id = pop()
-  if not id then return {'none'} end
+  if not id then return answer({'none'}) end
   local task = load_task(id)
   local job = task and not task.unreadable and load_job(task.job)
   if not task then
@@ -90,6 +114,8 @@ for _ = 1, 1000 do
     local to = render and audience(job) or ''
     if to ~= '' and to ~= fingerprint and to ~= with_dtype(dtype) then
       index_ready(task, job)  -- into the queue of its own audience, where this caller does not look
+    elseif not resting and render and crashes_on(task.job, host) >= max_host_crashes and other_host_left(task, to) then
+      passed_by[#passed_by + 1] = {task = task, job = job}
     elseif not resting then
       task.attempt = string.format('%.0f', task.attempt + 1)
       redis.call('HSET', task_key(id), 'state', 'leased', 'attempt', task.attempt, 'owner', owner, 'nonce', nonce, 'host', host,
@@ -102,9 +128,12 @@ for _ = 1, 1000 do
                    'started', number(job.started) > 0 and job.started or now, 'state',
                    job.state == 'queued' and 'running' or job.state)
       end
+      if render and crashes_on(task.job, host) >= max_host_crashes then
+        event('unblocklisted', task.job, {'task', id, 'owner', owner, 'attempt', task.attempt, 'text', host})
+      end
       event('claimed', task.job, {'task', id, 'state', 'leased', 'owner', owner, 'attempt', task.attempt})
-      return grant(task, string.format('%.0f', now + lease_ms))
+      return answer(grant(task, string.format('%.0f', now + lease_ms)))
     end
   end
 end
-return {'none'}
+return answer({'none'})

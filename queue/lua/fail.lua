@@ -7,6 +7,7 @@
 -- ARGV[9]  crashes at one step that make the task poison
 -- ARGV[10] failures that make it failed
 -- ARGV[11] back-off, milliseconds, doubled each time; ARGV[12] at most
+-- ARGV[13] crashes of one job on one host from which on the job passes it by
 -- Returns  {code}: ok, also for the same token again; stale; cancelled (the lease has ended); gone.
 local task, job, code = fence(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 local class, message = ARGV[7], ARGV[8]
@@ -22,6 +23,7 @@ if class == 'data' then
   redis.call('HSET', task_key(task.id), 'error_class', class, 'error', message)
   give_up(task, job, class, message)
 elseif class == 'crash' or class == 'hang' then
+  count_host_crash(task, tonumber(ARGV[13]))
   count_and_retry(task, job, 'crashes', tonumber(ARGV[9]), 'poison', 'fail', class, message, base, cap)
 else
   count_and_retry(task, job, 'failures', tonumber(ARGV[10]), 'failed', 'fail', class, message, base, cap)

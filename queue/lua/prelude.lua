@@ -69,7 +69,7 @@ local function field(key, name) return read(key, {name})[name] end
 
 local TASK_FIELDS = {'schema', 'job', 'kind', 'window', 'state', 'depends', 'dependents', 'bundle', 'priority', 'sequence',
                      'attempt', 'owner', 'nonce', 'crashes', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
-                     'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started'}
+                     'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started', 'host'}
 local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'dtype', 'priority', 'sequence',
                     'started', 'closed', 'windows'}
 local KINDS = {image = true, window = true, stitch = true}
@@ -334,6 +334,15 @@ local function end_cancelled(task, job, verb)
   mark_finished(task)
   event('cancelled', task.job, {'task', task.id, 'state', 'cancelled', 'owner', task.owner})
   close_if_over(job)
+end
+
+-- One more crash of a job on the host that held the task. From `limit` on the job passes that host by, while it can.
+local function count_host_crash(task, limit)
+  if task.kind == 'stitch' then return end
+  local crashes = redis.call('HINCRBY', job_blocklist_key(task.job), task.host, 1)
+  if crashes == limit then
+    event('blocklisted', task.job, {'task', task.id, 'owner', task.owner, 'attempt', task.attempt, 'text', task.host})
+  end
 end
 
 -- Counts one more crash or failure and either rests the task or gives it up.

@@ -93,6 +93,7 @@ const Oracle::Task* Oracle::next(const ClaimFilter& filter) {
         const bool bound = !job.mix && !job.fingerprint.empty();
         if (bound && job.fingerprint != filter.fingerprint) continue;
         if (!bound && !job.dtype.empty() && job.dtype != filter.dtype) continue;
+        if (passed_by(job, task, filter)) continue;
       }
       const std::tuple rank(-job.priority, job.sequence, task.spec.id);
       if (!best || rank < best_rank) {
@@ -104,12 +105,39 @@ const Oracle::Task* Oracle::next(const ClaimFilter& filter) {
   return best;
 }
 
+void Oracle::register_group(const GroupRecord& group) {
+  GroupRecord& known = groups[group.id] = group;
+  known.last_seen = ServerTime(std::chrono::milliseconds(now));
+}
+
+bool Oracle::passed_by(const Job& job, const Task& task, const ClaimFilter& filter) const {
+  const auto listed = [&](const std::string& host) {
+    const auto found = job.host_crashes.find(host);
+    return found != job.host_crashes.end() && found->second >= options_.retry.max_host_crashes;
+  };
+  if (!listed(filter.host)) return false;
+  return std::any_of(groups.begin(), groups.end(), [&](const auto& entry) {
+    const GroupRecord& group = entry.second;
+    const auto silence = std::chrono::milliseconds(now) - group.last_seen.time_since_epoch();
+    const bool live = group.state == GroupState::idle && silence <= options_.group_timeout;
+    const bool bound = !job.mix && !job.fingerprint.empty();
+    const bool fits = group.bundle_hash == task.spec.bundle_hash &&
+                      (bound ? group.fingerprint == job.fingerprint : job.dtype.empty() || group.dtype == job.dtype);
+    return live && fits && !listed(group.host);
+  });
+}
+
+void Oracle::crashed(Job& job, const Task& task) {
+  if (is_render(task)) ++job.host_crashes[task.host];
+}
+
 void Oracle::grant(const FencingToken& token, const ClaimFilter& filter) {
   Job& job = jobs.at(token.task.substr(0, token.task.rfind('.')));
   for (Task& task : job.tasks) {
     if (task.spec.id != token.task) continue;
     task.state = TaskState::leased;
     task.token = token;
+    task.host = filter.host;
     task.not_before = 0;
     task.step = 0;
     extend(task);
@@ -239,6 +267,7 @@ ReplyCode Oracle::fail(const FencingToken& token, FailureClass failure) {
     else
       abandon(job, JobState::failed);
   } else if (failure == FailureClass::crash || failure == FailureClass::hang) {
+    crashed(job, task);
     count(job, task, task.crashes, options_.retry.max_crashes, TaskState::poison, "fail");
   } else {
     count(job, task, task.failures, options_.retry.max_failures, TaskState::failed, "fail");
@@ -285,11 +314,11 @@ ReapResult Oracle::reap(std::int64_t shift) {
       end(task, TaskState::cancelled, "reap");
       close(job);
       ++result.cancelled;
-    } else if (count(job, task, task.crashes, options_.retry.max_crashes, TaskState::poison, "reap")) {
-      ++result.poisoned;
-    } else {
-      ++result.requeued;
+      continue;
     }
+    crashed(job, task);
+    const bool poisoned = count(job, task, task.crashes, options_.retry.max_crashes, TaskState::poison, "reap");
+    ++(poisoned ? result.poisoned : result.requeued);
   }
   return result;
 }
@@ -406,6 +435,7 @@ ChangeCode Oracle::retry(const std::string& id) {
   }
   job.closed = false;
   job.partial = false;
+  job.host_crashes.clear();
   job.state = live_state(job);
   for (Task& task : job.tasks) {
     task.crashes = 0;

@@ -21,6 +21,7 @@ class Oracle {
     TaskSpec spec;
     TaskState state = TaskState::waiting;
     FencingToken token;        ///< of the last claim
+    std::string host;          ///< of the last claim
     FencingToken ended_token;  ///< of the last lease that ended, which the task may have outlived
     std::string ended;         ///< the verb that ended it
     int crashes = 0;
@@ -50,12 +51,16 @@ class Oracle {
     std::string fingerprint;
     std::string dtype;
     std::string after;
+    std::map<std::string, int> host_crashes;
     std::vector<Task> tasks;
     std::set<std::string> followers;
   };
 
   std::int64_t now = 0;
   std::map<std::string, Job> jobs;
+  std::map<std::string, GroupRecord> groups;
+
+  void register_group(const GroupRecord& group);
 
   void submit(const std::string& job, std::int64_t sequence);
   bool accept(const std::string& job, const Plan& plan);
@@ -91,6 +96,8 @@ class Oracle {
   Place fence(const FencingToken& token);
   static bool repeated(const Place& place, const FencingToken& token, const std::string& verb);
   Job* live(const std::string& job, ChangeCode& code);
+  bool passed_by(const Job& job, const Task& task, const ClaimFilter& filter) const;
+  void crashed(Job& job, const Task& task);
   bool met(const Job& job, const Task& task) const;
   void settle(Job& job);
   void extend(Task& task) { task.expires = now + options_.lease.count(); }

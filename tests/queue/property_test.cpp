@@ -44,7 +44,8 @@ class Simulation {
     if (dice < 14) return decide();
     if (dice < 38) return claim();
     if (dice < 76) return use_token();
-    if (dice < 90) return change();
+    if (dice < 88) return change();
+    if (dice < 91) return announce();
     return pass_time();
   }
 
@@ -67,6 +68,9 @@ class Simulation {
       ASSERT_EQ(tasks.size(), job.tasks.size());
       for (std::size_t i = 0; i < tasks.size(); ++i) compare(tasks[i], job.tasks[i]);
       check_job(record, tasks);
+      const std::vector<HostCrashes> hosts = store_.host_crashes(record.id);
+      ASSERT_EQ(hosts.size(), job.host_crashes.size()) << record.id;
+      for (const HostCrashes& host : hosts) ASSERT_EQ(host.crashes, job.host_crashes.at(host.host)) << record.id;
       for (const Oracle::Task& task : job.tasks) {
         if (task.state == TaskState::leased) leased.push_back(task.token);
       }
@@ -284,6 +288,16 @@ class Simulation {
         finish(token);
         return "finish " + name;
     }
+  }
+
+  /// A group shows itself, or that it drains.
+  std::string announce() {
+    const ClaimFilter& filter = filters_[static_cast<std::size_t>(pick(3))];
+    GroupRecord group = group_of(filter);
+    group.state = chance(80) ? GroupState::idle : GroupState::draining;
+    store_.register_group(group);
+    oracle_.register_group(group);
+    return std::string(to_string(group.state)) + " " + group.id;
   }
 
   std::string change() {

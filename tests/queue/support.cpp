@@ -125,6 +125,17 @@ ClaimFilter stitch_filter(const std::string& owner) {
   return filter;
 }
 
+GroupRecord group_of(const ClaimFilter& filter) {
+  GroupRecord group;
+  group.id = filter.owner;
+  group.host = filter.host;
+  group.bundle_hash = filter.bundle_hash;
+  group.fingerprint = filter.fingerprint;
+  group.dtype = filter.dtype;
+  group.state = GroupState::idle;
+  return group;
+}
+
 Artifact make_artifact(const std::string& name) {
   return {"artifacts/" + name, "sha-" + name, 100, 5};
 }

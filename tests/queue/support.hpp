@@ -60,6 +60,9 @@ ClaimFilter render_filter(const std::string& owner, const std::string& fingerpri
                           const std::string& dtype = "fp32");
 ClaimFilter stitch_filter(const std::string& owner = "stitcher-1");
 
+/// The group that claims so, idle.
+GroupRecord group_of(const ClaimFilter& filter);
+
 Artifact make_artifact(const std::string& name);
 FinishReport make_report(const std::string& name);
 
