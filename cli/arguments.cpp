@@ -109,6 +109,7 @@ Values from_command_line(const Command& command, const std::vector<std::string>&
 Values from_environment(const Command& command) {
   Values values;
   for (const OptionRow& row : command.options) {
+    if (row.only_command_line) continue;
     std::string variable(kPrefix);
     for (const char letter : row.name) {
       variable += letter == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
@@ -141,7 +142,8 @@ Values from_file(const Command& command, const std::string& path) {
       if (dot != std::string::npos) key = key.substr(dot + 1);
       std::replace(key.begin(), key.end(), '_', '-');
       check_key(path, section, key);
-      if (!command.option(key) || (!section.empty() && section != command.name)) continue;
+      const OptionRow* row = command.option(key);
+      if (!row || row->only_command_line || (!section.empty() && section != command.name)) continue;
       auto& place = section.empty() ? values : of_section;
       place[key].insert(place[key].end(), option.value.begin(), option.value.end());
     }

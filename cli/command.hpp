@@ -15,7 +15,8 @@ struct OptionRow {
   std::string fallback;
   std::string meaning;
   bool repeated = false;
-  char letter = 0;  ///< "-f" stands for it; 0: none
+  char letter = 0;                 ///< "-f" stands for it; 0: none
+  bool only_command_line = false;  ///< about one job: a setting of the same name is meant for others
 
   bool is_switch() const { return value.empty(); }
 };
@@ -48,6 +49,9 @@ int run_cancel(const Arguments& arguments);
 int run_pause(const Arguments& arguments);
 int run_resume(const Arguments& arguments);
 int run_retry(const Arguments& arguments);
+int run_reroll(const Arguments& arguments);
+int run_takes(const Arguments& arguments);
+int run_use(const Arguments& arguments);
 int run_resubmit(const Arguments& arguments);
 int run_set_priority(const Arguments& arguments);
 int run_groups(const Arguments& arguments);

@@ -68,6 +68,12 @@ const Rows kSubmit = {
     kJson,
 };
 
+/// An option whose name means something else as a setting: the window of a reroll is no default for enqueue.
+OptionRow of_this_call(OptionRow row) {
+  row.only_command_line = true;
+  return row;
+}
+
 Rows with(Rows first, const Rows& second) {
   first.insert(first.end(), second.begin(), second.end());
   return first;
@@ -120,7 +126,7 @@ std::vector<Command> all_commands() {
       {"show", "JOB", "the whole specification of a job: what was asked, what was decided, its tasks", 1, 1,
        with({kJson}, kFarm), run_show, "", ""},
       {"logs", "JOB", "what happened to a job, one line a change", 1, 1,
-       with({{"window", "J", "all", "only that window"},
+       with({of_this_call({"window", "J", "all", "only that window"}),
              {"follow", "", "off", "stay and print what comes, until the job ends", false, 'f'}},
             kFarm),
        run_logs, "", ""},
@@ -137,6 +143,17 @@ std::vector<Command> all_commands() {
                  kSubmit),
             kFarm),
        run_resubmit, "", ""},
+      {"reroll", "JOB", "render one window again, and those that depend on it, as a new take beside the old one", 1, 1,
+       with(with({of_this_call({"window", "J", "none", "the first window to render anew; or --at"}),
+                  of_this_call({"at", "TIME", "none", "the window that shows that time of the video: 7.5, 1:07.5"}),
+                  of_this_call({"seed", "N", "drawn", "decides the new windows; printed and kept"})},
+                 kSubmit),
+            kFarm),
+       run_reroll, "", ""},
+      {"takes", "JOB", "the takes of a job; * is the one that is used", 1, 1, with({kJson}, kFarm), run_takes, "", ""},
+      {"use", "JOB", "choose the take that is delivered", 1, 1,
+       with({of_this_call({"take", "N", "the newest that is done", "number of the take"}), kJson}, kFarm), run_use, "",
+       ""},
       {"set-priority", "JOB P", "change a job's priority, -100 to 100", 2, 2, with({kJson}, kFarm), run_set_priority,
        "", ""},
       {"groups", "", "worker groups: what they run on, hold and do", 0, 0, with({kJson}, kFarm), run_groups, "", ""},
@@ -161,9 +178,6 @@ std::vector<Command> all_commands() {
        "",
        "reelfarm-bundle"},
       later("rm", "JOB...", "remove jobs and their files"),
-      later("reroll", "JOB", "a new take of one window"),
-      later("takes", "JOB", "the takes of a job"),
-      later("use", "JOB", "choose a take"),
       later("report", "", "what the night brought"),
       later("du", "", "disk used by jobs"),
       later("gc", "", "free disk"),

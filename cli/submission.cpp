@@ -8,6 +8,7 @@
 #include "coordinator/planner.hpp"
 #include "coordinator/prompt_check.hpp"
 #include "coordinator/request_check.hpp"
+#include "coordinator/take.hpp"
 #include "pipeline/windows/seeds.hpp"
 #include "queue/event.hpp"
 
@@ -30,20 +31,31 @@ std::vector<queue::JobSpec> variants_of(const JobRequest& request) {
   return specs;
 }
 
-Candidate check(const queue::JobSpec& spec, const coordinator::KnownBundles& bundles, coordinator::PromptCheck& prompts,
-                const std::string& where) {
+/// What a job is checked against.
+struct Farm {
+  queue::JobStore& store;
+  const queue::DataFolder& data;
+  coordinator::KnownBundles bundles;
+  coordinator::PromptCheck prompts;
+};
+
+Candidate check(const queue::JobSpec& spec, Farm& farm, const std::string& where) {
   Candidate candidate;
   candidate.spec = spec;
   try {
     coordinator::check_request(spec);
-    const queue::BundleLimits& limits = coordinator::choose_bundle(spec, bundles);
+    const auto parent = coordinator::find_parent(farm.store, farm.data, spec);
+    const queue::BundleLimits& limits = parent ? parent->file.bundle : coordinator::choose_bundle(spec, farm.bundles);
     coordinator::CompletedJob completed = coordinator::complete(spec, limits);
-    prompts.require_fit(completed.spec, limits);
-    candidate.plan = coordinator::plan_job("j000000000000", completed.spec, limits);
+    farm.prompts.require_fit(completed.spec, limits);
+    if (parent) coordinator::require_same_video(completed.spec, parent->file.plan.spec);
+    candidate.plan =
+        coordinator::plan_job("j000000000000", completed.spec, limits, parent ? &parent->file.plan : nullptr);
     candidate.bundle = limits;
     candidate.warnings = std::move(completed.warnings);
-    if (auto lack = coordinator::lacking_group(spec, limits, bundles)) candidate.warnings.push_back(std::move(*lack));
-  } catch (const coordinator::NoBundleYet& error) {
+    if (auto lack = coordinator::lacking_group(spec, limits, farm.bundles))
+      candidate.warnings.push_back(std::move(*lack));
+  } catch (const coordinator::NotYet& error) {
     candidate.warnings.emplace_back(error.what());
   } catch (const coordinator::Rejected& error) {
     throw BadInput(where + error.what());
@@ -57,6 +69,11 @@ bool is_rejected(const queue::JobRecord& job) {
 
 }  // namespace
 
+int Candidate::windows_to_render() const {
+  if (!plan) return 0;
+  return plan->tasks.back().stitch.windows - plan->spec.from_window.value_or(0);
+}
+
 void check_without_farm(const std::vector<JobRequest>& requests) {
   for (const JobRequest& request : requests) {
     try {
@@ -69,8 +86,7 @@ void check_without_farm(const std::vector<JobRequest>& requests) {
 
 std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store,
                                       const queue::DataFolder& data) {
-  coordinator::PromptCheck prompts(data);
-  const coordinator::KnownBundles bundles = coordinator::known_bundles(store);
+  Farm farm{store, data, coordinator::known_bundles(store), coordinator::PromptCheck(data)};
   std::map<std::string, queue::ImageInput> images;
   std::vector<Candidate> candidates;
   for (const JobRequest& request : requests) {
@@ -86,7 +102,7 @@ std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, q
     JobRequest with_image = request;
     with_image.spec = base;
     for (const queue::JobSpec& spec : variants_of(with_image)) {
-      Candidate candidate = check(spec, bundles, prompts, request.where);
+      Candidate candidate = check(spec, farm, request.where);
       candidate.image = request.image;
       candidates.push_back(std::move(candidate));
     }

@@ -20,6 +20,9 @@ struct Candidate {
   std::optional<queue::BundleLimits> bundle;
   std::vector<std::string> warnings;
   std::optional<WindowEstimate> estimate;
+
+  /// Windows that are rendered anew; 0 while there is no plan.
+  int windows_to_render() const;
 };
 
 /// Checks every request as the coordinator will, with the same code, looks at images and makes one job of each variant.

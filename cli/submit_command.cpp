@@ -43,11 +43,12 @@ void print_line(const char* what, const std::string& text) {
   std::printf("  %-9s %s\n", what, text.c_str());
 }
 
-std::string minutes_text(const Candidate& candidate, int windows) {
+std::string minutes_text(const Candidate& candidate) {
   if (!candidate.estimate) return "not known yet: this farm has rendered no window with these weights";
   const WindowEstimate& estimate = *candidate.estimate;
-  return "about " + duration_text(estimate.seconds * windows) + ", from " + std::to_string(estimate.samples) +
-         (estimate.samples == 1 ? " window" : " windows") + (estimate.scaled ? " of other sizes" : " of this kind");
+  return "about " + duration_text(estimate.seconds * candidate.windows_to_render()) + ", from " +
+         std::to_string(estimate.samples) + (estimate.samples == 1 ? " window" : " windows") +
+         (estimate.scaled ? " of other sizes" : " of this kind");
 }
 
 void print_plan(const Candidate& candidate) {
@@ -58,10 +59,12 @@ void print_plan(const Candidate& candidate) {
   std::snprintf(seconds, sizeof seconds, "%.2f s", windows::seconds_at_frame(stitch.frames, rate));
   print_line("video", std::to_string(stitch.frames) + " frames, " + seconds + " at " + windows::to_string(rate) +
                           " a second, " + windows::to_string(windows::Size{stitch.width, stitch.height}));
-  print_line("windows", std::to_string(stitch.windows) + " of at most " + std::to_string(*spec.window_frames) +
+  const std::string anew =
+      spec.from_window ? std::to_string(candidate.windows_to_render()) + " to render, of " : std::string();
+  print_line("windows", anew + std::to_string(stitch.windows) + " of at most " + std::to_string(*spec.window_frames) +
                             " frames, overlap " + std::to_string(stitch.overlap_frames));
   print_line("bundle", spec.bundle + ", " + std::to_string(*spec.steps) + " steps");
-  print_line("time", minutes_text(candidate, stitch.windows));
+  print_line("time", minutes_text(candidate));
   print_line("disk", "up to " + bytes_text(candidate.plan->bytes_needed));
   const windows::Grid grid = windows::plan({*spec.frames, *spec.window_frames, *spec.overlap_frames});
   if (const auto saving = windows::window_saving(grid)) print_line("hint", saving->describe(grid));
@@ -105,7 +108,10 @@ int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>&
 }
 
 void report_submitted(const std::vector<std::string>& jobs, const std::vector<Candidate>& candidates,
-                      queue::JobStore& store, const queue::DataFolder& data, bool as_json, bool waiting) {
+                      queue::JobStore& store, const queue::DataFolder& data, const SubmitOptions& options) {
+  const bool as_json = options.as_json;
+  const bool waiting = options.waiting;
+  const bool in_full = options.announcement.empty();
   bool undecided = false;
   for (std::size_t index = 0; index < jobs.size(); ++index) {
     const auto job = store.get_job(jobs[index]);
@@ -118,7 +124,7 @@ void report_submitted(const std::vector<std::string>& jobs, const std::vector<Ca
       std::printf("%s\n", json_of(*job, candidates[index], output).dump().c_str());
     } else if (!as_json) {
       print_candidate(job->id + "  " + std::string(to_string(job->state)), candidates[index], job->spec.seed,
-                      jobs.size() <= kJobsInFull);
+                      in_full && jobs.size() <= kJobsInFull);
     }
     say_who_puts_copy(candidates[index].spec, job->id, data, waiting);
   }
@@ -130,9 +136,10 @@ void report_submitted(const std::vector<std::string>& jobs, const std::vector<Ca
   }
 }
 
-void print_dry_run(const Candidate& candidate, bool as_json, bool in_full) {
-  if (!as_json) {
-    print_candidate("dry run, nothing is queued", candidate, candidate.spec.seed, in_full);
+void print_dry_run(const Candidate& candidate, const SubmitOptions& options, bool in_full) {
+  if (!options.as_json) {
+    const std::string what = options.announcement.empty() ? "" : options.announcement + ": ";
+    print_candidate(what + "dry run, nothing is queued", candidate, candidate.spec.seed, in_full);
     return;
   }
   json document = json_of(queue::JobRecord{}, candidate, candidate.spec.output);
@@ -140,7 +147,7 @@ void print_dry_run(const Candidate& candidate, bool as_json, bool in_full) {
   document["state"] = nullptr;
   if (candidate.plan) document["bytes_needed"] = candidate.plan->bytes_needed;
   if (candidate.estimate) {
-    document["seconds"] = candidate.estimate->seconds * candidate.plan->tasks.back().stitch.windows;
+    document["seconds"] = candidate.estimate->seconds * candidate.windows_to_render();
   }
   std::printf("%s\n", document.dump().c_str());
 }
@@ -167,13 +174,19 @@ int submit_and_report(const std::vector<JobRequest>& requests, queue::JobStore& 
   }
   if (options.dry_run) {
     for (const Candidate& candidate : candidates) {
-      print_dry_run(candidate, options.as_json, candidates.size() <= kJobsInFull);
+      print_dry_run(candidate, options, candidates.size() <= kJobsInFull);
     }
     return kDone;
   }
+  if (!options.announcement.empty() && !options.as_json) {
+    for (const Candidate& candidate : candidates) {
+      print_candidate(options.announcement, candidate, candidate.spec.seed, true);
+    }
+    std::fflush(stdout);
+  }
   store_inputs(candidates, store, data);
   const std::vector<std::string> jobs = submit_all(candidates, store, options.patience);
-  report_submitted(jobs, candidates, store, data, options.as_json, options.waiting);
+  report_submitted(jobs, candidates, store, data, options);
   return options.waiting ? wait_for(jobs, candidates, store, data, options.as_json) : static_cast<int>(kDone);
 }
 

@@ -15,6 +15,7 @@ struct SubmitOptions {
   bool as_json = false;
   bool waiting = false;  ///< follow the jobs to their end
   bool dry_run = false;
+  std::string announcement{};  ///< not empty: printed, with what the jobs take, before they are submitted
   std::chrono::milliseconds patience{10'000};  ///< for a coordinator's word
 };
 

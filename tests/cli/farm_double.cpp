@@ -15,6 +15,7 @@
 
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
+#include "tests/coordinator/published_files.hpp"
 
 namespace {
 
@@ -72,7 +73,7 @@ void work(queue::JobStore& store, const queue::Lease& lease, const queue::DataFo
     return;
   }
   for (int step = 1; step <= task.render.steps; ++step) store.tick(lease.token, {"step", step, task.render.steps, 0});
-  std::filesystem::path published = data.job_windows(task.job) / task.id;
+  std::filesystem::path published = data.job_image(task.job) / (task.id + ".png");
   if (task.kind == queue::TaskKind::stitch) {
     // The real one streams; here it waits, which is what the queue demands of both.
     for (const queue::TaskRecord& record : store.get_tasks(task.job)) {
@@ -86,9 +87,14 @@ void work(queue::JobStore& store, const queue::Lease& lease, const queue::DataFo
     published = data.videos() / (task.job + ".mp4");
   }
   std::filesystem::create_directories(published.parent_path());
+  if (task.kind == queue::TaskKind::window) {
+    const queue::FinishReport report = test::publish_window(data, lease);
+    store.tail(lease.token, *report.tail);
+    store.finish(lease.token, report);
+    return;
+  }
   std::ofstream(published) << "output of " << task.id << "\n";
   const queue::Artifact artifact{data.relative(published), "0", 1, task.span.num_frames};
-  if (task.kind == queue::TaskKind::window) store.tail(lease.token, artifact);
   store.finish(lease.token, {"digest", artifact, std::nullopt, ""});
 }
 
@@ -103,7 +109,7 @@ int serve(const Setting& setting) {
   group.pid = ::getpid();
   group.bundle = limits.name;
   group.bundle_hash = limits.hash;
-  group.fingerprint = "f";
+  group.fingerprint = test::kFingerprint;
   group.ranks = 1;
   group.device = "none";
   if (!setting.stitcher) {
@@ -116,7 +122,7 @@ int serve(const Setting& setting) {
   filter.owner = setting.owner;
   filter.host = "test";
   filter.bundle_hash = limits.hash;
-  filter.fingerprint = "f";
+  filter.fingerprint = test::kFingerprint;
   if (setting.stitcher) filter.kinds = {queue::TaskKind::stitch};
   while (!stop) {
     if (!setting.stitcher) store.heartbeat_group(setting.owner, queue::GroupState::idle);
