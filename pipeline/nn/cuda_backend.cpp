@@ -30,7 +30,7 @@ std::filesystem::path plugin_path() {
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return {};
   for (const char* place : {"libreelfarm_cuda.so", "../lib/libreelfarm_cuda.so"}) {
-    const std::filesystem::path candidate = program.parent_path() / place;
+    std::filesystem::path candidate = program.parent_path() / place;
     if (std::filesystem::exists(candidate, error)) return candidate;
   }
   return {};
@@ -44,6 +44,8 @@ void load_cuda_backend() {
     open_library("libtorch_cuda.so");
     // An fp32 run means fp32: cuDNN's convolutions would take TF32, with 10 bits of mantissa, unless told otherwise.
     at::globalContext().setAllowTF32CuDNN(false);
+    // Split products add their parts in fp32, not in bf16.
+    at::globalContext().setAllowBF16ReductionCuBLAS(false);
     const std::filesystem::path plugin = plugin_path();
     if (!plugin.empty()) adopt_cuda_kernels(open_library(plugin.string()), plugin.c_str());
   });

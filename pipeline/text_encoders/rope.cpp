@@ -18,7 +18,7 @@ at::Tensor inverse_frequencies(const RopeConfig& config, std::int64_t head_dim, 
     theta *= std::pow(config.factor * length / limit - (config.factor - 1.0), dim / (dim - 2.0));
   }
   const at::Tensor exponents = at::arange(0, head_dim, 2, at::kFloat) / static_cast<double>(head_dim);
-  const at::Tensor frequencies = at::reciprocal(at::pow(theta, exponents));
+  at::Tensor frequencies = at::reciprocal(at::pow(theta, exponents));
   if (config.scaling == RopeConfig::Scaling::linear) return frequencies / config.factor;
   if (config.scaling != RopeConfig::Scaling::llama3) return frequencies;
 

@@ -1,6 +1,9 @@
 #include "pipeline/vae/causal_vae.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,6 +37,42 @@ at::Tensor cut(const at::Tensor& x, const AxisTile& frames, const AxisTile& row,
       .slice(4, column.input_begin, column.input_end);
 }
 
+bool lacks_frame(const DecodeOptions& options, std::int64_t first, std::int64_t count) {
+  if (!options.have) return count > 0;
+  for (std::int64_t frame = first; frame < first + count; ++frame) {
+    if (!options.have(frame)) return true;
+  }
+  return false;
+}
+
+/// Whether any frame that the caller lacks comes from this tile: its own, or those at the start of the next that both
+/// make.
+bool is_needed(const TilePlan& plan, std::size_t tile, const DecodeOptions& options) {
+  const AxisTile& own = plan.frames[tile];
+  if (lacks_frame(options, own.output_begin, own.keep)) return true;
+  if (tile + 1 == plan.frames.size()) return false;
+  const AxisTile& next = plan.frames[tile + 1];
+  return lacks_frame(options, next.output_begin, next.blend);
+}
+
+std::vector<std::size_t> needed_tiles(const TilePlan& plan, const DecodeOptions& options) {
+  std::vector<std::size_t> order = tile_order(plan, options.order, options.tail_frames);
+  std::erase_if(order, [&](std::size_t tile) { return !is_needed(plan, tile, options); });
+  return order;
+}
+
+/// Passes on the runs of frames (1, 3, n, H, W) that the caller lacks.
+template <typename Emit>
+void emit_lacking(const DecodeOptions& options, const Emit& emit, std::int64_t first, const at::Tensor& sample) {
+  const std::int64_t end = first + sample.size(kTimeDim);
+  for (std::int64_t begin = first; begin < end;) {
+    std::int64_t stop = begin;
+    while (stop < end && lacks_frame(options, stop, 1)) ++stop;
+    if (stop > begin) emit(begin, sample.narrow(kTimeDim, begin - first, stop - begin));
+    begin = std::max(stop, begin + 1);
+  }
+}
+
 // One tile after another through the same network: counts its blocks.
 std::function<void()> block_counter(const OnProgress& on_progress, std::size_t total) {
   if (!on_progress) return {};
@@ -49,7 +88,7 @@ CausalVae::CausalVae(VaeConfig config, const nn::ParameterReader& reader)
       decoder_(reader.scope("decoder"), config_),
       mode_conv_(read_mode_conv(reader.scope("quant_conv"), config_.latent_channels)),
       post_quant_conv_(
-          reader.scope("post_quant_conv"),
+          reader.scope("post_quant_conv").with_placement({reader.placement().device, at::kFloat}),
           {.in_channels = config_.latent_channels, .out_channels = config_.latent_channels, .kernel = {1, 1, 1}}) {}
 
 std::unique_ptr<CausalVae> CausalVae::open(const std::filesystem::path& folder, const nn::Placement& placement) {
@@ -84,17 +123,18 @@ at::Tensor CausalVae::encode(const at::Tensor& video, std::string_view plan_name
 void CausalVae::decode_tiles(const at::Tensor& latents, const DecodeOptions& options, const Emit& emit) const {
   require_shape(latents, config_.latent_channels, "latents");
   const TilePlan plan = decode_plan(config_, options.plan, latents.size(2), latents.size(3), latents.size(4));
-  const std::function<void()> on_block = block_counter(options.on_progress, plan.tiles() * decoder_.steps());
+  const std::vector<std::size_t> order = needed_tiles(plan, options);
+  const std::function<void()> on_block =
+      block_counter(options.on_progress, plan.tiles() / plan.frames.size() * order.size() * decoder_.steps());
   const at::Tensor input = latents.to(placement_.device, at::kFloat).div(config_.scaling_factor);
   const std::size_t count = plan.frames.size();
   // Borders that wait for a neighbour: `heads` are mixed once the tile before is there, `ends` with the tile after.
   std::vector<at::Tensor> heads(count);
   std::vector<at::Tensor> ends(count);
-  for (const std::size_t i : tile_order(plan, options.order, options.tail_frames)) {
+  for (const std::size_t i : order) {
     const AxisTile& tile = plan.frames[i];
     at::Tensor y = join_rows_and_columns(plan, [&](const AxisTile& row, const AxisTile& column) {
-      const at::Tensor z = cut(input, tile, row, column).to(placement_.dtype);
-      return decoder_(post_quant_conv_(z), on_block).to(at::kFloat);
+      return decoder_(post_quant_conv_(cut(input, tile, row, column)), on_block).to(at::kFloat);
     });
     y = y.slice(kTimeDim, tile.drop);
     std::int64_t ready = 0;
@@ -104,14 +144,16 @@ void CausalVae::decode_tiles(const at::Tensor& latents, const DecodeOptions& opt
       heads[i] = y.narrow(kTimeDim, 0, tile.blend).clone();
       ready = tile.blend;
     }
-    if (tile.keep > ready) emit(tile.output_begin + ready, y.narrow(kTimeDim, ready, tile.keep - ready));
+    if (tile.keep > ready) {
+      emit_lacking(options, emit, tile.output_begin + ready, y.narrow(kTimeDim, ready, tile.keep - ready));
+    }
     if (i + 1 == count || plan.frames[i + 1].blend == 0) continue;
     const AxisTile& next = plan.frames[i + 1];
     at::Tensor end = trailing_copy(y, kTimeDim, next.blend);
     if (heads[i + 1].defined()) {
       const at::Tensor head = std::exchange(heads[i + 1], {});
       blend_leading(head, end, kTimeDim);
-      emit(next.output_begin, head);
+      emit_lacking(options, emit, next.output_begin, head);
     } else {
       ends[i] = std::move(end);
     }
@@ -122,6 +164,10 @@ void CausalVae::decode(const at::Tensor& latents, const DecodeOptions& options,
                        const std::function<void(FrameChunk)>& on_frames) const {
   decode_tiles(latents, options, [&](std::int64_t first_frame, const at::Tensor& sample) {
     at::Tensor rgb = unit_frames(sample);
+    if (!std::isfinite(rgb.sum().item<float>())) {
+      throw VaeError("vae: the decoded frames from " + std::to_string(first_frame) + " on hold NaN; " +
+                     at::toString(placement_.dtype) + " may be too narrow for these weights, try --dtype fp32");
+    }
     FrameChunk chunk{.first_frame = first_frame, .rgb8 = quantise_frames(rgb), .rgb = {}};
     if (options.with_float) chunk.rgb = std::move(rgb);
     on_frames(std::move(chunk));

@@ -35,6 +35,9 @@ struct DecodeOptions {
   std::int64_t tail_frames = 1;
   /// Whether chunks carry `rgb` besides `rgb8`.
   bool with_float = false;
+  /// Whether the caller has these frames already, from an earlier decode of the same latents with the same plan: they
+  /// do not come again, and tiles that only they need are left out.
+  std::function<bool(std::int64_t frame)> have = {};
   OnProgress on_progress = {};
 };
 
@@ -54,7 +57,8 @@ class CausalVae {
 
   /// Scaled latents to finished frames, chunk by chunk; each frame comes exactly once. Forward order gives ascending
   /// chunks; last_first gives the tail, then the rest ascending. At most one tile and the borders of its neighbours are
-  /// held in fp32. latents: (1, latent_channels, L, h, w), any float type. Throws VaeError for another shape or plan.
+  /// held in fp32. latents: (1, latent_channels, L, h, w), any float type. Throws VaeError for another shape or plan,
+  /// and for NaN in what was decoded.
   void decode(const at::Tensor& latents, const DecodeOptions& options,
               const std::function<void(FrameChunk)>& on_frames) const;
 
@@ -72,8 +76,8 @@ class CausalVae {
   nn::Placement placement_;
   Encoder encoder_;
   Decoder decoder_;
-  nn::Conv3d mode_conv_;  // the rows of quant_conv that make the mean; the variance is never used
-  nn::Conv3d post_quant_conv_;
+  nn::Conv3d mode_conv_;        // the rows of quant_conv that make the mean; the variance is never used
+  nn::Conv3d post_quant_conv_;  // fp32, as the decoder's first convolution
 };
 
 }  // namespace reelfarm::vae

@@ -7,7 +7,9 @@
 namespace reelfarm::vae {
 
 Decoder::Decoder(const nn::ParameterReader& reader, const VaeConfig& config)
-    : conv_in_(reader.scope("conv_in"), config.latent_channels, config.block_out_channels.back()),
+    : dtype_(reader.placement().dtype),
+      conv_in_(reader.scope("conv_in").with_placement({reader.placement().device, at::kFloat}), config.latent_channels,
+               config.block_out_channels.back()),
       mid_(reader.scope("mid_block"), config.block_out_channels.back(), config.norm_num_groups,
            config.mid_block_add_attention),
       norm_out_(reader.scope("conv_norm_out"), config.norm_num_groups, config.block_out_channels.front(), kNormEps),
@@ -34,7 +36,7 @@ at::Tensor Decoder::operator()(const at::Tensor& z, const std::function<void()>&
   const auto tick = [&on_block] {
     if (on_block) on_block();
   };
-  at::Tensor y = mid_(conv_in_(z));
+  at::Tensor y = mid_(conv_in_(z).to(dtype_));
   tick();
   for (const Block& block : blocks_) {
     for (const ResnetBlock& resnet : block.resnets) y = resnet(y);

@@ -20,8 +20,8 @@ class Decoder {
  public:
   Decoder(const nn::ParameterReader& reader, const VaeConfig& config);
 
-  /// z: (N, latent_channels, L, h, w) -> (N, 3, 4 (L - 1) + 1, s h, s w), about [-1, 1]. Calls `on_block`, where given,
-  /// steps() times.
+  /// z: (N, latent_channels, L, h, w) fp32 -> (N, 3, 4 (L - 1) + 1, s h, s w), about [-1, 1]. Calls `on_block`, where
+  /// given, steps() times.
   at::Tensor operator()(const at::Tensor& z, const std::function<void()>& on_block = {}) const;
 
   std::size_t steps() const { return blocks_.size() + 2; }
@@ -32,7 +32,8 @@ class Decoder {
     std::optional<UpsampleConv> upsample;
   };
 
-  CausalConv3d conv_in_;
+  at::ScalarType dtype_;
+  CausalConv3d conv_in_;  // fp32 whatever the dtype: it is small, and all that follows multiplies its rounding
   MidBlock mid_;
   std::vector<Block> blocks_;
   nn::GroupNorm norm_out_;

@@ -3,6 +3,10 @@
 
 #include <ATen/Parallel.h>
 
+#include <functional>
+#include <limits>
+#include <map>
+
 #include "pipeline/vae/frames.hpp"
 #include "tests/vae/reference_case.hpp"
 
@@ -142,6 +146,50 @@ TEST(Decode, RefusesOtherShapesAndPlansAndNamesThem) {
         vae().encode(at::zeros({1, 3, 4, 40, 40}), "whole");
       },
       ThrowsMessage<VaeError>(HasSubstr("4k + 1")));
+}
+
+TEST(Decode, FramesThatTheCallerHasAreLeftOutAndTheOthersAreTheSameBits) {
+  const auto decode = [](DecodeOrder order, const std::function<bool(std::int64_t)>& have, std::size_t& blocks) {
+    DecodeOptions options;
+    options.order = order;
+    options.tail_frames = 5;
+    options.have = have;
+    options.on_progress = [&](std::size_t, std::size_t total) { blocks = total; };
+    std::map<std::int64_t, at::Tensor> frames;
+    vae().decode(latents(), options, [&](const FrameChunk& chunk) {
+      for (std::int64_t i = 0; i < chunk.rgb8.size(0); ++i) {
+        EXPECT_TRUE(frames.emplace(chunk.first_frame + i, chunk.rgb8[i].clone()).second);
+      }
+    });
+    return frames;
+  };
+  std::size_t all_blocks = 0;
+  const auto all = decode(DecodeOrder::forward, {}, all_blocks);
+  const auto count = static_cast<std::int64_t>(all.size());
+  for (const DecodeOrder order : {DecodeOrder::forward, DecodeOrder::last_first}) {
+    for (const std::int64_t known : {std::int64_t{1}, count / 3, count / 2, count - 3}) {
+      for (const bool from_start : {true, false}) {
+        const auto have = [&](std::int64_t frame) { return from_start ? frame < known : frame >= count - known; };
+        std::size_t blocks = 0;
+        const auto rest = decode(order, have, blocks);
+        EXPECT_EQ(static_cast<std::int64_t>(rest.size()), count - known);
+        if (known == count - 3) {
+          EXPECT_LT(blocks, all_blocks);
+        }
+        for (const auto& [index, frame] : rest) {
+          EXPECT_FALSE(have(index));
+          EXPECT_TRUE(at::equal(frame, all.at(index))) << "frame " << index << " of " << count << ", has " << known;
+        }
+      }
+    }
+  }
+}
+
+TEST(Decode, NanIsAnErrorAndNoBlackFrame) {
+  at::Tensor broken = latents().clone();
+  broken.select(2, broken.size(2) - 1).fill_(std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THAT([&] { vae().decode(broken, {}, [](const FrameChunk&) {}); },
+              ThrowsMessage<VaeError>(AllOf(HasSubstr("NaN"), HasSubstr("--dtype fp32"))));
 }
 
 TEST(Encode, AnImageIsOneLatentAndTicksEveryBlock) {

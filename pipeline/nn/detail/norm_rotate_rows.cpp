@@ -27,7 +27,7 @@ REELFARM_INLINE void norm_rotate_head(float* __restrict x, std::int64_t n, const
   const float scale = 1.0F / std::sqrt(sum_of_squares(x, n) / static_cast<float>(n) + eps);
   for (std::int64_t i = 0; i < n; ++i) x[i] *= scale * weight[i];
   if (cos == nullptr) return;
-  for (std::int64_t pair = 0; pair < n / 2; ++pair) {
+  for (std::int64_t pair = 0; 2 * pair + 1 < n; ++pair) {
     const float x0 = x[2 * pair];
     const float x1 = x[2 * pair + 1];
     x[2 * pair] = x0 * cos[pair] - x1 * sin[pair];
