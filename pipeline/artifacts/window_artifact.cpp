@@ -43,7 +43,9 @@ std::string to_text(const WindowManifest& manifest) {
                                {"take", manifest.take},
                                {"attempt", manifest.attempt},
                                {"nonce", manifest.nonce},
+                               {"artifact_key", manifest.artifact_key},
                                {"fingerprint", manifest.fingerprint},
+                               {"start_sha256", manifest.start_sha256},
                                {"seed", manifest.seed},
                                {"first_frame", manifest.first_frame},
                                {"frame_count", manifest.frame_count},
@@ -68,7 +70,9 @@ WindowManifest parse_manifest(const std::string& text, const std::filesystem::pa
     json.at("take").get_to(manifest.take);
     json.at("attempt").get_to(manifest.attempt);
     json.at("nonce").get_to(manifest.nonce);
+    json.at("artifact_key").get_to(manifest.artifact_key);
     json.at("fingerprint").get_to(manifest.fingerprint);
+    json.at("start_sha256").get_to(manifest.start_sha256);
     json.at("seed").get_to(manifest.seed);
     json.at("first_frame").get_to(manifest.first_frame);
     json.at("frame_count").get_to(manifest.frame_count);

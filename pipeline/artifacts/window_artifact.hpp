@@ -29,8 +29,10 @@ struct WindowManifest {
   std::int64_t window = 0;
   std::int64_t take = 0;
   std::int64_t attempt = 0;
-  std::string nonce;        ///< of the claim that rendered it
-  std::string fingerprint;  ///< of the group that rendered it
+  std::string nonce;         ///< of the claim that rendered it
+  std::string artifact_key;  ///< of its task: equal keys under one fingerprint mean equal bytes
+  std::string fingerprint;   ///< of the group that rendered it
+  std::string start_sha256;  ///< of the tail or image that it starts from; empty: from text alone
   std::uint64_t seed = 0;
   std::int64_t first_frame = 0;  ///< global pixel frame of the first frame in the file
   std::int64_t frame_count = 0;

@@ -21,8 +21,6 @@
 namespace reelfarm::render {
 namespace {
 
-using weights::Family;
-
 dit::Transformer load_transformer(const weights::Bundle& bundle, const std::string& component,
                                   const nn::Placement& placement) {
   const nn::ParameterReader reader(bundle.tensors(component), placement);
@@ -55,7 +53,7 @@ struct Renderer::Models {
 
   dit::TextCondition encode(const std::string& prompt, const video::Image* seen, text_encoders::Branch branch) const;
   at::Tensor sample(const dit::Transformer& transformer, const dit::TextCondition& text, const WindowRequest& request,
-                    const std::optional<dit::LatentCondition>& condition, at::Tensor noise, bool uses_guidance,
+                    const std::optional<dit::LatentCondition>& condition, const StepState& start, bool uses_guidance,
                     const OnProgress& on_progress, const OnStep& on_step) const;
 };
 
@@ -91,6 +89,11 @@ const Renderer::Options& Renderer::options() const {
   return models_->options;
 }
 
+std::vector<std::int64_t> Renderer::latent_shape(int width, int height, std::int64_t num_latents) const {
+  const int scale = models_->manifest.vae_scale_spatial;
+  return {1, models_->manifest.latent_channels, num_latents, height / scale, width / scale};
+}
+
 void Renderer::check_prompt(const std::string& prompt) const {
   const bool animates = models_->manifest.needs_image();
   try {
@@ -114,24 +117,26 @@ dit::TextCondition Renderer::Models::encode(const std::string& prompt, const vid
 
 at::Tensor Renderer::Models::sample(const dit::Transformer& transformer, const dit::TextCondition& text,
                                     const WindowRequest& request, const std::optional<dit::LatentCondition>& condition,
-                                    at::Tensor noise, bool uses_guidance, const OnProgress& on_progress,
+                                    const StepState& start, bool uses_guidance, const OnProgress& on_progress,
                                     const OnStep& on_step) const {
   const schedulers::FlowMatchSchedule schedule = schedulers::flow_match_schedule(request.steps, request.shift);
   const auto guidance = uses_guidance ? std::optional(static_cast<float>(request.guidance)) : std::nullopt;
   const dit::Prepared prepared = transformer.prepare(text, schedule.timesteps, guidance);
-  const dit::TokenLayout layout = transformer.layout(noise.size(2), noise.size(3), noise.size(4));
+  const at::Tensor& latents = start.latents;
+  const dit::TokenLayout layout = transformer.layout(latents.size(2), latents.size(3), latents.size(4));
   const int steps = schedule.steps();
-  tell(on_progress, Phase::step, 0.0, 0, steps);
+  tell(on_progress, Phase::step, static_cast<double>(start.steps_done) / steps, start.steps_done, steps);
   const auto velocity = [&](const at::Tensor& input, int step) {
     return transformer.forward(input, layout, prepared, step, [&](int done, int total) {
       tell(on_progress, Phase::step, (step + static_cast<double>(done) / total) / steps, step, steps);
     });
   };
-  const auto stepped = [&](int step, const at::Tensor& latents) {
+  const auto stepped = [&](int step, const at::Tensor& reached) {
+    if (on_step) on_step({step + 1, reached});
     tell(on_progress, Phase::step, (step + 1.0) / steps, step + 1, steps);
-    if (on_step) on_step(step + 1, latents);
   };
-  return dit::denoise(velocity, transformer.config(), schedule, noise.to(transformer.device()), condition, 0, stepped);
+  return dit::denoise(velocity, transformer.config(), schedule, start.latents.to(transformer.device()), condition,
+                      start.steps_done, stepped);
 }
 
 at::Tensor Renderer::first_frame(const std::string& prompt, int width, int height, std::uint64_t seed,
@@ -153,7 +158,7 @@ at::Tensor Renderer::first_frame(const std::string& prompt, int width, int heigh
   const at::Tensor noise =
       dit::noise_latents(seed, models.manifest.latent_channels, 0, 1, height / scale, width / scale);
   const at::Tensor latents =
-      models.sample(*models.image, text, request, std::nullopt, noise, t2i.uses_guidance, on_progress, {});
+      models.sample(*models.image, text, request, std::nullopt, {0, noise}, t2i.uses_guidance, on_progress, {});
   at::Tensor frame;
   decode(
       latents, {}, [&frame](const DecodedFrames& frames) { frame = frames.rgb8[0].clone(); }, on_progress);
@@ -170,6 +175,7 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
                            ? "the bundle '" + manifest.name + "' animates an image, and the window has none"
                            : "the bundle '" + manifest.name + "' makes video from text alone and takes no image");
   }
+  if (request.resume && request.resume->steps_done == request.steps) return request.resume->latents;
   tell(on_progress, Phase::encode, 0.0);
   std::optional<video::Image> seen = request.image;
   if (needs_frames && !seen) seen = to_image(request.condition);
@@ -193,7 +199,8 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
     condition = dit::LatentCondition::prefix(given, request.num_latents);
   }
   tell(on_progress, Phase::encode, 1.0);
-  return models.sample(models.video, text, request, condition, noise, manifest.uses_guidance, on_progress, on_step);
+  return models.sample(models.video, text, request, condition, request.resume.value_or(StepState{0, noise}),
+                       manifest.uses_guidance, on_progress, on_step);
 }
 
 void Renderer::decode(const at::Tensor& latents, const DecodeRequest& request,
@@ -202,6 +209,7 @@ void Renderer::decode(const at::Tensor& latents, const DecodeRequest& request,
   vae::DecodeOptions options;
   options.plan = models_->options.tiles;
   options.with_float = request.with_float;
+  options.have = request.have;
   if (request.tail_frames > 0) {
     options.order = vae::DecodeOrder::last_first;
     options.tail_frames = request.tail_frames;

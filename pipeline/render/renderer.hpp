@@ -22,6 +22,12 @@ class RequestError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Where the denoising of a window stands: all that is needed to go on from there.
+struct StepState {
+  int steps_done = 0;
+  at::Tensor latents;  ///< (1, 16, L, h, w) fp32
+};
+
 /// One model call: a window of a video. Sizes are rendered pixels, multiples of 16.
 struct WindowRequest {
   std::string prompt;
@@ -40,10 +46,12 @@ struct WindowRequest {
   double guidance = 0;  ///< used only where the weights embed it
   /// Noise in place of the seed's, (1, 16, L, h, w) fp32.
   at::Tensor initial_latents;
+  /// Goes on from a state that OnStep gave for the same request: the result is the same bits.
+  std::optional<StepState> resume;
 };
 
-/// Called after each step with the steps done and the latents (1, 16, L, h, w) fp32.
-using OnStep = std::function<void(int steps_done, const at::Tensor& latents)>;
+/// Called after each step, before OnProgress hears of it: what was reported as done is then already kept.
+using OnStep = std::function<void(const StepState& state)>;
 
 struct DecodedFrames {
   std::int64_t first_frame = 0;  ///< in the window
@@ -55,6 +63,8 @@ struct DecodeRequest {
   /// Pixel frames at the end that are wanted first; 0: frames come in ascending order.
   std::int64_t tail_frames = 0;
   bool with_float = false;
+  /// Whether the caller has a frame already, from an earlier decode of the same latents; it does not come again.
+  std::function<bool(std::int64_t frame)> have = {};
 };
 
 /// The whole model system of a bundle with its weights resident: text encoders, transformers, VAE.
@@ -73,6 +83,9 @@ class Renderer {
   const weights::BundleManifest& manifest() const;
   const Options& options() const;
 
+  /// Of the latents of a window: (1, C, L, h, w). `width`, `height` in pixels.
+  std::vector<std::int64_t> latent_shape(int width, int height, std::int64_t num_latents) const;
+
   /// Throws RequestError when the prompt is empty, not UTF-8, or longer than the encoders take (with both counts).
   void check_prompt(const std::string& prompt) const;
 
@@ -85,7 +98,7 @@ class Renderer {
   at::Tensor denoise(const WindowRequest& request, const OnProgress& on_progress = {},
                      const OnStep& on_step = {}) const;
 
-  /// Decodes latents to 8-bit frames, the tail first where one is asked for; each frame comes exactly once.
+  /// Decodes latents to 8-bit frames, the tail first where one is asked for; each frame comes at most once.
   void decode(const at::Tensor& latents, const DecodeRequest& request,
               const std::function<void(DecodedFrames)>& on_frames, const OnProgress& on_progress = {}) const;
 

@@ -79,6 +79,35 @@ TEST(Farm, TheSameJobGivesTheSameBytesWhateverIsKilled) {
   }
 }
 
+TEST(Farm, AKilledWindowGoesOnAfterItsLastFinishedStepAndGivesTheSameBytes) {
+  Farm farm(kBundle);
+  const nlohmann::json calm = farm.json(long_job(11) + " --wait");
+  const std::string job = farm.json(long_job(11))["job"];
+  int reached = 0;
+  ASSERT_TRUE(eventually([&] {
+    const nlohmann::json status = farm.status(job);
+    if (status["windows"].size() != 4 || status["windows"][1]["state"] != "running") return false;
+    reached = status["windows"][1]["step"];
+    return reached >= 5;
+  }));
+  for (const pid_t pid : farm.processes("reelfarm-ranks")) ::kill(pid, SIGKILL);
+  ASSERT_TRUE(eventually([&] { return farm.status(job)["state"] == "done"; })) << farm.status(job).dump();
+  const nlohmann::json status = farm.status(job);
+  EXPECT_EQ(status["windows"][0]["attempt"], 1) << "a window that was done was rendered again";
+  EXPECT_EQ(content(status["output"].get<std::string>()) == content(calm["output"].get<std::string>()), true);
+
+  const fs::path windows = farm.data() / "jobs" / job / "windows";
+  int resumed_after_step = 0;
+  for (const auto& entry : fs::directory_iterator(windows)) {
+    const fs::path manifest = entry.path() / "manifest.json";
+    if (!fs::exists(manifest)) continue;
+    const nlohmann::json document = nlohmann::json::parse(content(manifest));
+    if (document["window"] == 1) resumed_after_step = document["metrics"]["resumed_after_step"];
+  }
+  EXPECT_GE(resumed_after_step, reached);
+  EXPECT_TRUE(fs::is_empty(windows / ".steps")) << "latents of published windows were kept";
+}
+
 TEST(Farm, TextAloneMakesItsFirstFrame) {
   Farm farm(kBundle);
   const nlohmann::json job =

@@ -40,7 +40,7 @@ class AgentTest : public testing::Test {
   }
 
   /// Marks the data folder as this farm's, as its coordinator does.
-  void mount_data() { std::ofstream(DataFolder(root_ / "data").marker()) << store_->farm_id() << '\n'; }
+  void mount_data() { std::ofstream(DataFolder(root_ / "data").marker()) << store_->adopt_farm_id() << '\n'; }
 
   void TearDown() override {
     if (agent_.joinable()) {

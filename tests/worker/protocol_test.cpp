@@ -31,9 +31,12 @@ TEST(Messages, EveryFieldOfAnOrderSurvives) {
   order.attempt = 9;
   order.nonce = "n0";
   order.folder = "jobs/jx/windows";
+  order.artifact_key = "ef";
   order.prompt = "line\nbreak, \"quotes\", \xE2\x9C\x93";
   order.image = "/a b/c.png";
+  order.image_sha256 = "ab";
   order.tail = "/t";
+  order.tail_sha256 = "cd";
   order.width = 960;
   order.height = 544;
   order.steps = 4;

@@ -227,6 +227,7 @@ void Agent::Impl::renew_leases() {
 
 // A disk that is not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the reason.
 bool Agent::Impl::data_is_ours() {
+  if (farm_id.empty()) farm_id = store.farm_id();  // no coordinator was there before
   const std::string complaint = queue::DataFolder(options.data).complaint(farm_id);
   if (complaint != record.note) {
     if (!complaint.empty()) spdlog::warn("group={} waiting: {}", group, complaint);

@@ -70,4 +70,8 @@ void Agent::Impl::on(const Released& released) {
   report(released.task, ReleaseReport{draining || drain_requested ? "drain" : "stopped"}, true);
 }
 
+void Agent::Impl::on(const Note& note) {
+  spdlog::info("group={} task={} {}", group, note.task, note.text);
+}
+
 }  // namespace reelfarm::worker

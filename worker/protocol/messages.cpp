@@ -8,9 +8,9 @@ using nlohmann::json;
 
 // Field lists stand once: to_json and from_json are both made from them. Every field must be present when read.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileReference, path, sha256, bytes, frames)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskOrder, task, job, kind, window, take, attempt, nonce, folder, prompt, image,
-                                   image_fit, tail, width, height, steps, shift, guidance, seed, num_latents,
-                                   overlap_latents, tail_latents, first_frame)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TaskOrder, task, job, kind, window, take, attempt, nonce, folder, artifact_key,
+                                   prompt, image, image_sha256, image_fit, tail, tail_sha256, width, height, steps,
+                                   shift, guidance, seed, num_latents, overlap_latents, tail_latents, first_frame)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StopOrder, task, drain)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ready, fingerprint, bundle, bundle_hash, device, device_name, dtype, mesh, ranks,
                                    threads)
@@ -19,6 +19,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TailReady, task, file)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Done, task, file, metrics)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Failed, task, failure, message)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Released, task, step)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Note, task, text)
 
 namespace {
 
@@ -28,7 +29,8 @@ void to_json(json& object, const ShutdownOrder&) {
 void from_json(const json&, ShutdownOrder&) {}
 
 // In the order of Message's alternatives.
-constexpr const char* kTypes[] = {"task", "stop", "shutdown", "ready", "tick", "tail", "done", "failed", "released"};
+constexpr const char* kTypes[] = {"task", "stop", "shutdown", "ready",    "tick",
+                                  "tail", "done", "failed",   "released", "note"};
 static_assert(std::size(kTypes) == std::variant_size_v<Message>);
 
 template <std::size_t index = 0>

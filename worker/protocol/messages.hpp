@@ -33,12 +33,15 @@ struct TaskOrder {
   std::int64_t take = 1;
   std::int64_t attempt = 0;
   std::string nonce;
-  std::string folder;  ///< where the output goes, relative to DATA
+  std::string folder;        ///< where the output goes, relative to DATA
+  std::string artifact_key;  ///< equal keys under one fingerprint mean equal bytes
   std::string prompt;
   std::string image;  ///< user's image or T2I frame, absolute path; empty: none
+  std::string image_sha256;
   std::string image_fit = "crop";
   std::string tail;  ///< tail of the window before, absolute path; empty: this is the first window
-  int width = 0;     ///< rendered pixels, multiples of 16
+  std::string tail_sha256;
+  int width = 0;  ///< rendered pixels, multiples of 16
   int height = 0;
   int steps = 0;
   double shift = 0;
@@ -101,13 +104,19 @@ struct Failed {
   std::string message;
 };
 
+/// ranks -> agent: worth a line in the group's log.
+struct Note {
+  std::string task;
+  std::string text;
+};
+
 /// ranks -> agent: the task was given up as ordered.
 struct Released {
   std::string task;
   int step = 0;
 };
 
-using Message = std::variant<TaskOrder, StopOrder, ShutdownOrder, Ready, Tick, TailReady, Done, Failed, Released>;
+using Message = std::variant<TaskOrder, StopOrder, ShutdownOrder, Ready, Tick, TailReady, Done, Failed, Released, Note>;
 
 /// One line without its newline.
 std::string encode(const Message& message);

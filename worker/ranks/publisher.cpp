@@ -26,10 +26,6 @@ std::string attempt_name(const TaskOrder& order) {
   return artifacts::window_folder_name(order.window, order.take, order.attempt, order.nonce);
 }
 
-FileReference reference(const fs::path& data, const fs::path& path, std::int64_t frames) {
-  return {fs::relative(path, data).string(), artifacts::sha256_of_file(path), fs::file_size(path), frames};
-}
-
 std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
@@ -41,6 +37,23 @@ weights::SafetensorsWriter::Declaration declare(const std::string& name, weights
 
 }  // namespace
 
+FileReference file_reference(const fs::path& data, const fs::path& path, std::int64_t frames) {
+  return {fs::relative(path, data).string(), artifacts::sha256_of_file(path),
+          static_cast<std::uint64_t>(artifacts::File::open_to_read(path).size()), frames};
+}
+
+FileReference window_reference(const fs::path& data, const fs::path& folder, std::int64_t frames) {
+  FileReference window = file_reference(data, folder / artifacts::kManifestFile, frames);
+  window.path = fs::relative(folder, data).string();
+  window.bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) window.bytes += entry.file_size();
+  return window;
+}
+
+const std::string& start_of(const TaskOrder& order) {
+  return order.tail.empty() ? order.image_sha256 : order.tail_sha256;
+}
+
 FileReference publish_image(const fs::path& data, const TaskOrder& order, const at::Tensor& frame) {
   const fs::path folder = data / order.folder;
   artifacts::create_folders(folder);
@@ -49,7 +62,7 @@ FileReference publish_image(const fs::path& data, const TaskOrder& order, const 
   video::write_png(render::to_image(frame.unsqueeze(0)), staged);
   artifacts::sync_path(staged);
   artifacts::rename_durably(staged, path);
-  return reference(data, path, 1);
+  return file_reference(data, path, 1);
 }
 
 FileReference publish_tail(const fs::path& data, const TaskOrder& order, const Tail& tail) {
@@ -63,10 +76,14 @@ FileReference publish_tail(const fs::path& data, const TaskOrder& order, const T
   writer.append("frames", bytes_of(frames));
   writer.append("latents", bytes_of(latents));
   writer.finish();
-  return reference(data, path, frames.size(0));
+  return file_reference(data, path, frames.size(0));
 }
 
 at::Tensor read_tail_frames(const TaskOrder& order) {
+  if (const std::string found = artifacts::sha256_of_file(order.tail); found != order.tail_sha256) {
+    throw artifacts::CorruptArtifact("the tail " + order.tail + " has sha256 " + found + ", it was published with " +
+                                     order.tail_sha256);
+  }
   const nn::ParameterReader reader(weights::TensorSource::open(order.tail), {});
   const std::int64_t frames = windows::frames_of_latents(order.overlap_latents);
   // Cloned: the frames must outlive their file, which a janitor may remove.
@@ -94,19 +111,16 @@ FileReference WindowPublisher::publish(const FileReference& tail, const std::str
   manifest.take = order_.take;
   manifest.attempt = order_.attempt;
   manifest.nonce = order_.nonce;
+  manifest.artifact_key = order_.artifact_key;
   manifest.fingerprint = fingerprint_;
+  manifest.start_sha256 = start_of(order_);
   manifest.seed = order_.seed;
   manifest.first_frame = order_.first_frame;
   manifest.frame_count = writer_.frames();
   manifest.width = order_.width;
   manifest.height = order_.height;
   manifest.metrics = nlohmann::json::parse(metrics);
-  const fs::path folder = staging_.publish(std::move(manifest));
-  FileReference file = reference(data_, folder / artifacts::kManifestFile, writer_.frames());
-  file.path = fs::relative(folder, data_).string();
-  file.bytes = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) file.bytes += entry.file_size();
-  return file;
+  return window_reference(data_, staging_.publish(std::move(manifest)), writer_.frames());
 }
 
 }  // namespace reelfarm::worker

@@ -12,6 +12,15 @@
 
 namespace reelfarm::worker {
 
+/// `path` as reports name it: relative to `data`, with the file's SHA-256. Throws artifacts::StorageError.
+FileReference file_reference(const std::filesystem::path& data, const std::filesystem::path& path, std::int64_t frames);
+/// The same of a published window: its folder, the SHA-256 of its manifest, the bytes of all files.
+FileReference window_reference(const std::filesystem::path& data, const std::filesystem::path& folder,
+                               std::int64_t frames);
+
+/// SHA-256 of what the order's window starts from: a tail, an image, or nothing.
+const std::string& start_of(const TaskOrder& order);
+
 /// Writes the T2I frame of an image task, (height, width, 3) uint8, under a name of its attempt. Durable on return.
 FileReference publish_image(const std::filesystem::path& data, const TaskOrder& order, const at::Tensor& frame);
 
@@ -24,7 +33,8 @@ struct Tail {
 /// Writes <name of the attempt>.tail.safetensors into the order's folder, durable on return: the next window may start.
 FileReference publish_tail(const std::filesystem::path& data, const TaskOrder& order, const Tail& tail);
 
-/// Reads the frames of the tail that the order starts from; throws weights::WeightError when they do not fit it.
+/// Reads the frames of the tail that the order starts from. Throws artifacts::CorruptArtifact when the file is not the
+/// one that was published, and weights::WeightError when it does not fit the order.
 at::Tensor read_tail_frames(const TaskOrder& order);
 
 /// Writes one window's artifact while its frames come in ascending order; nothing is visible before publish().

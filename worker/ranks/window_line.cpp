@@ -4,11 +4,9 @@
 #include <c10/util/Exception.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "pipeline/artifacts/errors.hpp"
@@ -16,58 +14,26 @@
 #include "pipeline/video/image_fit.hpp"
 #include "pipeline/video/image_reader.hpp"
 #include "pipeline/windows/grid.hpp"
-#include "worker/ranks/frame_sorter.hpp"
+#include "worker/ranks/belt.hpp"
+#include "worker/ranks/kept_work.hpp"
+#include "worker/ranks/published_window.hpp"
 #include "worker/ranks/publisher.hpp"
+#include "worker/ranks/window_writer.hpp"
 
 namespace reelfarm::worker {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Work handed from one thread to another; empty when closed and drained.
-template <typename Work>
-class Belt {
- public:
-  void put(Work work) {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back(std::move(work));
-    changed_.notify_one();
-  }
-
-  std::optional<Work> next() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
-    if (waiting_.empty()) return std::nullopt;
-    Work work = std::move(waiting_.front());
-    waiting_.pop_front();
-    return work;
-  }
-
-  void close() {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    changed_.notify_all();
-  }
-
-  /// Calls `visit` on everything that waits.
-  template <typename Visit>
-  void for_each(const Visit& visit) {
-    const std::lock_guard lock(mutex_);
-    for (const Work& work : waiting_) visit(work);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Work> waiting_;
-  bool closed_ = false;
-};
-
 struct Denoised {
   TaskOrder order;
   at::Tensor latents;
-  double denoise_seconds = 0;
+  double denoise_seconds = 0;  ///< of this attempt
+  int resumed_after_step = 0;
 };
+
+/// Frames that took longer are kept for a group that has to go on from there; writing others costs more than it saves.
+constexpr double kWorthKeepingSeconds = 1.0;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -94,6 +60,12 @@ struct WindowLine::Impl {
 
   render::OnProgress progress_of(const TaskOrder& order, int& step);
   render::WindowRequest request_of(const TaskOrder& order) const;
+  void note(const TaskOrder& order, const std::string& text) const { setup.reporter.send(Note{order.task, text}); }
+  bool report_published(const TaskOrder& order);
+  std::optional<render::StepState> resume(const TaskOrder& order, const KeptWork& kept) const;
+  std::vector<render::DecodedFrames> kept_frames(const TaskOrder& order, const KeptWork& kept) const;
+  template <typename Work>
+  void keep(const TaskOrder& order, const KeptWork& kept, const Work& work) const;
   void denoise(TaskOrder order);
   void decode(const Denoised& window);
 
@@ -174,6 +146,49 @@ render::WindowRequest WindowLine::Impl::request_of(const TaskOrder& order) const
   return request;
 }
 
+/// Reports a window that lies on the disk already; false when there is none.
+bool WindowLine::Impl::report_published(const TaskOrder& order) {
+  const std::optional<PublishedWindow> found =
+      find_published(setup.data, order, setup.fingerprint, [&](const std::string& text) { note(order, text); });
+  if (!found) return false;
+  note(order, "is on the disk already: " + found->file.path);
+  setup.stops.forget(order.task);
+  setup.reporter.send(TailReady{order.task, found->tail});
+  setup.reporter.send(Done{order.task, found->file, found->metrics});
+  return true;
+}
+
+std::optional<render::StepState> WindowLine::Impl::resume(const TaskOrder& order, const KeptWork& kept) const {
+  try {
+    auto state = kept.load_steps(setup.renderer.latent_shape(order.width, order.height, order.num_latents));
+    if (state) note(order, "goes on after step " + std::to_string(state->steps_done));
+    return state;
+  } catch (const weights::WeightError& error) {
+    note(order, std::string("starts anew, its kept steps are of no use: ") + error.what());
+    kept.drop();
+    return std::nullopt;
+  }
+}
+
+/// A window whose work cannot be kept is rendered all the same: it would only cost more if it were killed.
+template <typename Work>
+void WindowLine::Impl::keep(const TaskOrder& order, const KeptWork& kept, const Work& work) const {
+  try {
+    kept.save(work);
+  } catch (const std::exception& error) {
+    note(order, std::string("what it has reached is not kept: ") + error.what());
+  }
+}
+
+std::vector<render::DecodedFrames> WindowLine::Impl::kept_frames(const TaskOrder& order, const KeptWork& kept) const {
+  try {
+    return kept.load_frames(order.width, order.height);
+  } catch (const weights::WeightError& error) {
+    note(order, std::string("is decoded anew, its kept frames are of no use: ") + error.what());
+    return {};
+  }
+}
+
 void WindowLine::Impl::denoise(TaskOrder order) {
   int step = 0;
   guard(order, step, [&] {
@@ -188,13 +203,19 @@ void WindowLine::Impl::denoise(TaskOrder order) {
       setup.reporter.send(Done{order.task, file, "{}"});
       return;
     }
-    const at::Tensor latents = setup.renderer.denoise(request_of(order), progress);
+    if (report_published(order)) return;
+    const KeptWork kept(setup.data, order, setup.fingerprint);
+    render::WindowRequest request = request_of(order);
+    request.resume = resume(order, kept);
+    step = request.resume ? request.resume->steps_done : 0;
+    const at::Tensor latents =
+        setup.renderer.denoise(request, progress, [&](const render::StepState& state) { keep(order, kept, state); });
     if (!latents.isfinite().all().item<bool>()) {
       throw std::runtime_error("the latents of task " + order.task + " hold NaN or infinity after " +
                                std::to_string(order.steps) +
                                " steps; with bf16 weights of another scale, --dtype fp32 may help");
     }
-    decodes.put({order, latents, seconds_since(begin)});
+    decodes.put({order, latents, seconds_since(begin), request.resume ? request.resume->steps_done : 0});
   });
 }
 
@@ -212,30 +233,38 @@ void WindowLine::Impl::decode(const Denoised& window) {
         setup.reporter.tick({behind.order.task, "decode", behind.order.steps, behind.order.steps, 0.0});
       });
     };
-    const std::int64_t tail_frames = windows::frames_of_latents(order.tail_latents);
-    const std::int64_t all_frames = windows::frames_of_latents(order.num_latents);
-    WindowPublisher publisher(setup.data, order, setup.fingerprint);
-    std::optional<FileReference> tail_file;
-    FrameSorter sorter(all_frames, tail_frames);
+    const KeptWork kept(setup.data, order, setup.fingerprint);
+    WindowWriter writer(setup.data, order, setup.fingerprint, window.latents,
+                        {[&](double fraction) {
+                           progress({render::Phase::write, order.steps, order.steps, fraction});
+                         },
+                         [&](const FileReference& tail) {
+                           setup.reporter.send(TailReady{order.task, tail});
+                         }});
+    std::set<std::int64_t> have;
+    for (const render::DecodedFrames& piece : kept_frames(order, kept)) {
+      for (std::int64_t i = 0; i < piece.rgb8.size(0); ++i) have.insert(piece.first_frame + i);
+      writer.add(piece);
+    }
+    auto last = Clock::now();
     setup.renderer.decode(
-        window.latents, {tail_frames, false},
+        window.latents,
+        {windows::frames_of_latents(order.tail_latents), false,
+         [&](std::int64_t frame) { return have.contains(frame); }},
         [&](const render::DecodedFrames& piece) {
-          sorter.add(piece.first_frame, piece.rgb8, [&](const at::Tensor& frames) {
-            publisher.write(frames);
-            progress({render::Phase::write, order.steps, order.steps,
-                      static_cast<double>(sorter.written()) / static_cast<double>(all_frames)});
-          });
-          if (const std::optional<at::Tensor> frames = sorter.take_tail()) {
-            const at::Tensor latents =
-                window.latents.narrow(2, order.num_latents - order.tail_latents, order.tail_latents);
-            tail_file = publish_tail(setup.data, order, {*frames, latents});
-            setup.reporter.send(TailReady{order.task, *tail_file});
-          }
+          if (seconds_since(last) > kWorthKeepingSeconds) keep(order, kept, piece);
+          writer.add(piece);
+          last = Clock::now();
         },
         progress);
+    if (writer.black_frames() == writer.frames()) note(order, "every frame is black");
     const nlohmann::json metrics = {{"denoise_seconds", window.denoise_seconds},
-                                    {"decode_seconds", seconds_since(begin)}};
-    const FileReference file = publisher.publish(*tail_file, metrics.dump());
+                                    {"decode_seconds", seconds_since(begin)},
+                                    {"resumed_after_step", window.resumed_after_step},
+                                    {"resumed_frames", have.size()},
+                                    {"black_frames", writer.black_frames()}};
+    const FileReference file = writer.publish(metrics.dump());
+    kept.drop();
     setup.stops.forget(order.task);
     setup.reporter.send(Done{order.task, file, metrics.dump()});
   });

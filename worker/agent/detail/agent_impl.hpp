@@ -45,6 +45,7 @@ struct Agent::Impl {
   void on(const Done& done);
   void on(const Failed& failed);
   void on(const Released& released);
+  void on(const Note& note);
   template <typename Unexpected>
   void on(const Unexpected&) {
     spdlog::warn("group={} the ranks sent an order instead of a report", group);
