@@ -17,9 +17,10 @@ struct Facts {
   std::optional<queue::JobRecord> after;  ///< the job of spec.after, where there still is one
   std::vector<queue::TaskRecord> tasks;
   std::vector<queue::GroupRecord> groups;
-  std::vector<queue::JobRecord> others;     ///< other jobs that are queued or running
-  std::vector<std::string> stitchers;       ///< that hold a lease now
-  std::optional<queue::ServerTime> paused;  ///< when, as far as the event stream reaches back
+  std::vector<queue::HostCrashes> host_crashes;  ///< of the job's windows
+  std::vector<queue::JobRecord> others;          ///< other jobs that are queued or running
+  std::vector<std::string> stitchers;            ///< that hold a lease now
+  std::optional<queue::ServerTime> paused;       ///< when, as far as the event stream reaches back
   queue::RetryPolicy retry;
 };
 

@@ -37,6 +37,7 @@ Facts gather_facts(queue::JobStore& store, const std::string& job) {
   if (!facts.job.spec.after.empty()) facts.after = store.get_job(facts.job.spec.after);
   if (facts.job.paused) facts.paused = time_of_pause(store, facts.job);
   facts.groups = store.list_groups();
+  facts.host_crashes = store.host_crashes(job);
   facts.stitchers = stitchers_at_work(store);
   queue::JobQuery live;
   live.states = {queue::JobState::queued, queue::JobState::running};

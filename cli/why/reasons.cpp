@@ -111,11 +111,13 @@ void add_groups(const Facts& facts, const TaskRecord& task, std::vector<Reason>&
   std::vector<Reason> bars;
   std::int64_t busy = 0;
   std::int64_t able = 0;
-  for (const queue::GroupRecord& group : facts.groups) {
+  const std::vector<GroupBar> found = bars_of(facts.groups, facts.job, facts.host_crashes);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const queue::GroupRecord& group = facts.groups[i];
     Reason reason = about(ReasonCode::group, task);
     reason.owner = group.id;
     reason.host = group.host;
-    reason.bar = bar_of(group, facts.job);
+    reason.bar = found[i];
     reason.since = group.last_seen;
     switch (reason.bar) {
       case GroupBar::other_bundle:

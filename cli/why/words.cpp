@@ -78,6 +78,8 @@ std::string group(const Reason& reason, ServerTime now) {
              ", and this job began with another";
     case GroupBar::other_dtype:
       return who + "calculates in " + reason.detail + ", and the job asks for another dtype";
+    case GroupBar::blocklisted:
+      return who + "is passed by for this job, whose windows crashed there too often";
     case GroupBar::starting:
       return who + "is starting: its weights load";
     case GroupBar::draining:

@@ -192,6 +192,21 @@ TEST_F(Why, ATaskThatCrashedRestsAndThenIsGivenUp) {
                                 HasSubstr("rank 1 died"), HasSubstr("reelfarm retry"))));
 }
 
+TEST_F(Why, AHostThatCrashedTheJobIsPassedByUnlessItIsTheLastOne) {
+  registered(group("g1"));
+  const std::string crashing = job(1);
+  for (int crash = 0; crash < 2; ++crash) {
+    store_.fail(must_claim(store_, render_filter("g1")).token, queue::FailureClass::crash, "rank 1 died");
+    farm_.advance(10s);
+    store_.heartbeat_group("g1", queue::GroupState::idle);
+  }
+  EXPECT_THAT(lines(crashing), ElementsAre(HasSubstr("g1 (host host-of-g1) is free")));
+  registered(group("g2"));
+  EXPECT_FALSE(store_.claim(render_filter("g1")));
+  EXPECT_THAT(lines(crashing), ElementsAre(HasSubstr("g2 (host host-of-g2) is free"),
+                                           AllOf(HasSubstr("g1"), HasSubstr("is passed by for this job"))));
+}
+
 TEST_F(Why, AStitchWaitsForAStitcher) {
   const std::string rendered = job(1);
   const queue::Lease window = must_claim(store_, render_filter("g1"));
