@@ -82,9 +82,8 @@ void interleave_slices(const at::Tensor& phases, const at::Tensor& out, bool tim
 at::Tensor interleave_phases(const at::Tensor& phases, std::int64_t channels, bool time, bool space) {
   const std::int64_t height = space ? 2 * (phases.size(3) - 1) : phases.size(3);
   const std::int64_t width = space ? 2 * (phases.size(4) - 1) : phases.size(4);
-  const at::Tensor out =
-      at::empty({phases.size(0), channels, time ? 2 * phases.size(2) - 1 : phases.size(2), height, width},
-                phases.options().memory_format(kChannelsLast));
+  at::Tensor out = at::empty({phases.size(0), channels, time ? 2 * phases.size(2) - 1 : phases.size(2), height, width},
+                             phases.options().memory_format(kChannelsLast));
   if (phases.is_cpu() && phases.is_contiguous(kChannelsLast)) {
     interleave_rows(phases, out, time, space);
   } else {

@@ -22,7 +22,7 @@ ResnetBlock::ResnetBlock(const nn::ParameterReader& reader, std::int64_t in_chan
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x) const {
   const at::Tensor between = conv1_.after_norm_before_bias(norm1_, x, {});
-  const at::Tensor y = conv2_.after_norm_before_bias(norm2_, between, conv1_.left_out());
+  at::Tensor y = conv2_.after_norm_before_bias(norm2_, between, conv1_.left_out());
   nn::add_(y, shortcut_ ? shortcut_->before_bias(x) : x, left_out_);
   return y;
 }

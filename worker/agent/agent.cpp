@@ -29,6 +29,7 @@ Agent::Impl::Impl(AgentOptions with)
     : options(std::move(with)),
       store(options.store),
       deadlines(options.deadlines),
+      room(options.data),
       group(make_group_id(options.host)),
       listener(socket_path(group)) {
   options.launch.arguments.insert(options.launch.arguments.end(), {"--agent-socket", listener.path().string()});
@@ -225,10 +226,12 @@ void Agent::Impl::renew_leases() {
   }
 }
 
-// A disk that is not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the reason.
-bool Agent::Impl::data_is_ours() {
+// A disk that is full or not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the
+// reason.
+bool Agent::Impl::data_is_usable() {
   if (farm_id.empty()) farm_id = store.farm_id();  // no coordinator was there before
-  const std::string complaint = queue::DataFolder(options.data).complaint(farm_id);
+  std::string complaint = queue::DataFolder(options.data).complaint(farm_id);
+  if (complaint.empty()) complaint = room.complaint();
   if (complaint != record.note) {
     if (!complaint.empty()) spdlog::warn("group={} waiting: {}", group, complaint);
     record.note = complaint;
@@ -239,9 +242,9 @@ bool Agent::Impl::data_is_ours() {
 
 void Agent::Impl::claim() {
   if (!rendering() || draining || drain_requested) return;
-  const bool room = static_cast<int>(held.size()) < options.max_leases;
-  if (!room || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
-  if (!data_is_ours()) return;
+  const bool hands_full = static_cast<int>(held.size()) >= options.max_leases;
+  if (hands_full || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
+  if (!data_is_usable()) return;
   queue::ClaimFilter filter;
   filter.owner = group;
   filter.host = options.host;

@@ -61,6 +61,13 @@ void Agent::Impl::on(const Done& done) {
 }
 
 void Agent::Impl::on(const Failed& failed) {
+  HeldTask* const task = find(failed.task);
+  if (task != nullptr && room.was_lacking(bytes_of(task->lease.task.spec))) {
+    const std::string complaint = room.complaint();
+    spdlog::warn("group={} task={} goes back to the queue, {}: {}", group, failed.task, complaint, failed.message);
+    report(failed.task, ReleaseReport{complaint}, true);
+    return;
+  }
   spdlog::error("group={} task={} failed ({}): {}", group, failed.task, failed.failure, failed.message);
   report(failed.task, FailureReport{queue::failure_class_from(failed.failure), failed.message}, true);
 }

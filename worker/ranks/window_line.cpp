@@ -45,7 +45,7 @@ struct WindowLine::Impl {
   explicit Impl(const Setup& with)
       : setup(with),
         denoising([this] { work(orders, [this](TaskOrder order) { denoise(std::move(order)); }); }),
-        decoding([this] { work(decodes, [this](Denoised window) { decode(window); }); }) {}
+        decoding([this] { work(decodes, [this](const Denoised& window) { decode(window); }); }) {}
 
   template <typename Work, typename Do>
   void work(Belt<Work>& belt, const Do& act) {

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <list>
 #include <optional>
 #include <random>
@@ -30,6 +32,14 @@ struct Interrupted {};
 std::string make_owner(const std::string& host) {
   std::random_device random;
   return fmt::format("stitcher-{}-{:08x}", host, random());
+}
+
+/// What failed then is tried again when there is room: it was no fault of the job.
+bool disk_is_full(const std::filesystem::path& data) {
+  constexpr std::uintmax_t kLeast = 1 << 20;
+  std::error_code error;
+  const auto space = std::filesystem::space(data, error);
+  return !error && space.available < std::max(kLeast, space.capacity / 200);
 }
 
 }  // namespace
@@ -186,6 +196,12 @@ bool StitcherService::Impl::guarded(const queue::FencingToken& token, const Work
 
 void StitcherService::Impl::fail(const queue::FencingToken& token, queue::FailureClass failure,
                                  const std::string& message) {
+  if (disk_is_full(options.data)) {
+    spdlog::warn("task={} attempt={} waits for room on the disk: {}", token.task, token.attempt, message);
+    keeper.drop(token);
+    store.release(token, "the disk is full: " + message, false, options.no_room_delay);
+    return;
+  }
   spdlog::error("task={} attempt={} failed: {}", token.task, token.attempt, message);
   keeper.drop(token);
   store.fail(token, failure, message);

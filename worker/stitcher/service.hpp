@@ -18,7 +18,8 @@ struct StitcherOptions {
   EncodingChoice encoding;
   int follow = 4;  ///< jobs whose windows are merged as they come; each holds an encoder's memory
   std::chrono::milliseconds longest_silence{120'000};  ///< without a frame or a look at the queue: the leases end
-  std::chrono::milliseconds no_room_delay{5'000};      ///< before a job that found no room may be claimed again
+  std::chrono::milliseconds no_room_delay{
+      5'000};  ///< before a job that found no room, here or on the disk, may be claimed again
 };
 
 /// Claims stitch tasks and serves them in turns of one window each, so that a job whose next window is not there yet

@@ -10,6 +10,7 @@
 #include "queue/job_store.hpp"
 #include "worker/agent/agent.hpp"
 #include "worker/agent/deadlines.hpp"
+#include "worker/agent/disk_room.hpp"
 #include "worker/agent/held_task.hpp"
 #include "worker/agent/outbox.hpp"
 #include "worker/agent/ranks_process.hpp"
@@ -34,7 +35,7 @@ struct Agent::Impl {
   void talk_to_queue();
   void renew_leases();
   void claim();
-  bool data_is_ours();
+  bool data_is_usable();
   void heed(const queue::FencingToken& token, queue::ReplyCode reply);
   void stop_task(HeldTask& task, bool drain);
   void begin_drain(const std::string& why);
@@ -58,6 +59,7 @@ struct Agent::Impl {
   AgentOptions options;
   queue::JobStore store;
   PhaseDeadlines deadlines;
+  DiskRoom room;
   std::string group;
   Listener listener;
   queue::GroupRecord record;
