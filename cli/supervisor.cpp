@@ -70,8 +70,9 @@ void Supervisor::start_redis() {
     options_.store.url = redis_->url();
   }
   store_ = std::make_unique<queue::JobStore>(options_.store);
-  farm_id_ = store_->farm_id();
-  if (options_.data.owner()) options_.data.require_owner(farm_id_);
+  const auto marker = options_.data.owner();
+  farm_id_ = store_->adopt_farm_id(marker.value_or(""));
+  if (marker) options_.data.require_owner(farm_id_);
   // Children read the URL from the environment: it may hold a password, and command lines are for all to see.
   ::setenv("REELFARM_REDIS", options_.store.url.c_str(), 1);
 }

@@ -4,12 +4,15 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "coordinator/data_marker.hpp"
+#include "coordinator/end_file.hpp"
 #include "coordinator/inbox.hpp"
 #include "coordinator/output_placement.hpp"
 #include "coordinator/output_template.hpp"
+#include "coordinator/rebuild.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "queue/event.hpp"
@@ -26,14 +29,21 @@ void log_reaped(const queue::ReapResult& reaped) {
                reaped.cancelled, reaped.dropped);
 }
 
+/// Whether a job may have become over, or not over any more.
+bool is_end(const queue::Event& event) {
+  static const std::set<std::string> types = {"done", "failed", "cancelled", "closed", "retry"};
+  return event.task.empty() && types.contains(event.type);
+}
+
 }  // namespace
 
 Coordinator::Coordinator(CoordinatorOptions options) : options_(std::move(options)), data_(options_.data) {
   queue::JobStore store(options_.store);
-  const std::string farm_id = store.farm_id();
-  claim_data_folder(data_, farm_id);
-  write_own_file(farm_id);
-  spdlog::info("farm={} data={} state=ready", farm_id, data_.root().string());
+  // A Redis that has lost everything, or is new, becomes that of DATA's farm.
+  farm_id_ = store.adopt_farm_id(data_.owner().value_or(""));
+  claim_data_folder(data_, farm_id_);
+  write_own_file(farm_id_);
+  spdlog::info("farm={} data={} state=ready", farm_id_, data_.root().string());
 }
 
 void Coordinator::run() {
@@ -78,6 +88,13 @@ void Coordinator::keep_running(const char* what, const std::function<void()>& st
   }
 }
 
+void Coordinator::recover(queue::JobStore& store) {
+  data_.require_owner(store.adopt_farm_id(farm_id_));
+  const RebuildResult rebuilt = rebuild(store, data_);
+  if (rebuilt.restored + rebuilt.unreadable == 0) return;
+  spdlog::warn("rebuild=done restored={} unreadable={}", rebuilt.restored, rebuilt.unreadable);
+}
+
 void Coordinator::serve_queue() {
   std::unique_ptr<queue::JobStore> store;
   std::unique_ptr<queue::EventReader> events;
@@ -90,10 +107,12 @@ void Coordinator::serve_queue() {
         store = std::make_unique<queue::JobStore>(options_.store);
         events = std::make_unique<queue::EventReader>(options_.store);
         inbox = std::make_unique<Inbox>(*store, data_);
+        recover(*store);
         look_again = true;
       }
       if (look_again) inbox->process();
       if (SteadyClock::now() - last_reap >= options_.reap_every) {
+        if (store->farm_id() != farm_id_) recover(*store);
         log_reaped(store->reap());
         last_reap = SteadyClock::now();
         // Entries that had to wait (no bundle yet, disk full) have no event of their own when the reason goes away.
@@ -130,17 +149,13 @@ void Coordinator::serve_files() {
         last_clean = now;
         clean(*store, data_, options_.janitor);
       }
-      if (options_.output_root.empty()) {
-        pause(std::min<std::chrono::milliseconds>(options_.janitor_every, std::chrono::seconds(1)));
-        return;
-      }
       if (last_scan == SteadyClock::time_point::min() || now - last_scan >= options_.placement_scan_every) {
         last_scan = now;
-        place_outputs_of_done_jobs(*store);
+        follow_ends(*store);
       }
       for (const queue::Event& event : events->read(options_.poll)) {
-        if (event.type != "done") continue;
-        if (const auto job = store->get_job(event.job)) place(*job);
+        if (!is_end(event)) continue;
+        if (const auto job = store->get_job(event.job)) follow_end(*store, *job);
       }
     } catch (...) {
       events.reset();
@@ -150,16 +165,24 @@ void Coordinator::serve_files() {
   });
 }
 
-void Coordinator::place_outputs_of_done_jobs(queue::JobStore& store) {
-  queue::JobQuery query;
-  query.states = {queue::JobState::done};
-  for (const queue::JobRecord& job : store.list_jobs(query)) {
+void Coordinator::follow_ends(queue::JobStore& store) {
+  for (const queue::JobRecord& job : store.list_jobs()) {
     if (stopped()) return;
-    place(job);
+    follow_end(store, job);
   }
 }
 
+void Coordinator::follow_end(queue::JobStore& store, const queue::JobRecord& job) {
+  try {
+    keep_end_file(data_, store, job);
+  } catch (const artifacts::ArtifactError& error) {
+    spdlog::error("job={} end_file=failed error=\"{}\"", job.id, error.what());
+  }
+  place(job);
+}
+
 void Coordinator::place(const queue::JobRecord& job) {
+  if (options_.output_root.empty()) return;
   if (job.state != queue::JobState::done || job.spec.output.empty() || job.output.empty()) return;
   if (!lies_under(expand_output(job.spec.output, job.id, job.spec), options_.output_root)) return;
   if (placed_output(data_, job.id)) return;

@@ -24,8 +24,8 @@ struct CoordinatorOptions {
   JanitorOptions janitor;
 };
 
-/// Inbox and reaper on one thread, output copies and the janitor on another. It holds no state that Redis or DATA do
-/// not have, so it may be killed at any point, and several may run at once.
+/// Inbox, reaper and rebuild on one thread, end files, output copies and the janitor on another. It holds no state that
+/// Redis or DATA do not have, so it may be killed at any point, and several may run at once.
 class Coordinator {
  public:
   /// Connects, checks and claims DATA. Throws queue::Error, queue::DataFolderError, artifacts::StorageError.
@@ -39,7 +39,12 @@ class Coordinator {
  private:
   void serve_queue();
   void serve_files();
-  void place_outputs_of_done_jobs(queue::JobStore& store);
+  /// Gives Redis the farm's id and its jobs back, if it has lost them. Throws queue::DataFolderError when it has become
+  /// another farm's, or DATA is not mounted.
+  void recover(queue::JobStore& store);
+  /// What belongs to a job's end: its end.json and the copy of its video.
+  void follow_end(queue::JobStore& store, const queue::JobRecord& job);
+  void follow_ends(queue::JobStore& store);
   void place(const queue::JobRecord& job);
   void write_own_file(const std::string& farm_id) const;
   /// Runs `step` until stop(), again after a pause when Redis or the disk fails.
@@ -50,6 +55,7 @@ class Coordinator {
 
   CoordinatorOptions options_;
   queue::DataFolder data_;
+  std::string farm_id_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <nlohmann/json.hpp>
 
+#include "coordinator/report_json.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "queue/codec.hpp"
@@ -13,26 +14,6 @@
 namespace reelfarm::coordinator {
 
 using nlohmann::json;
-
-namespace {
-
-json to_json(const queue::FinishReport& report) {
-  return {{"digest", report.digest},
-          {"artifact", queue::to_json(report.artifact)},
-          {"tail", report.tail ? queue::to_json(*report.tail) : json(nullptr)},
-          {"metrics", report.metrics}};
-}
-
-queue::FinishReport report_from(const json& document) {
-  queue::FinishReport report;
-  report.digest = document.at("digest").get<std::string>();
-  report.artifact = queue::artifact_from_json(document.at("artifact"));
-  if (!document.at("tail").is_null()) report.tail = queue::artifact_from_json(document.at("tail"));
-  report.metrics = document.at("metrics").get<std::string>();
-  return report;
-}
-
-}  // namespace
 
 std::string to_text(const JobFile& file) {
   json tasks = json::array();
@@ -69,7 +50,7 @@ JobFile parse_job_file(const std::string& text) try {
   for (const json& task : document.at("tasks")) file.plan.tasks.push_back(queue::task_spec_from_json(task));
   // Of takes that go on from another's windows; left out by programs that knew no takes.
   if (const auto finished = document.find("finished"); finished != document.end()) {
-    for (const auto& [task, report] : finished->items()) file.plan.finished.emplace(task, report_from(report));
+    for (const auto& [task, report] : finished->items()) file.plan.finished.emplace(task, report_from_json(report));
     file.plan.fingerprint = document.at("fingerprint").get<std::string>();
   }
   return file;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 #include "pipeline/windows/grid.hpp"
 
@@ -9,13 +10,21 @@ namespace reelfarm::coordinator {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+std::uint64_t size_of(const fs::path& file) {
+  return static_cast<std::uint64_t>(artifacts::File::open_to_read(file).size());
+}
+
+}  // namespace
+
 queue::FinishReport report_of_window(const queue::DataFolder& data, const fs::path& folder,
                                      const artifacts::WindowManifest& manifest, const queue::TaskSpec& task,
                                      int overlap_frames) {
   queue::FinishReport report;
   report.artifact.path = data.relative(folder);
   report.artifact.sha256 = artifacts::sha256_of_file(folder / artifacts::kManifestFile);
-  report.artifact.bytes = fs::file_size(folder / artifacts::kManifestFile);
+  report.artifact.bytes = size_of(folder / artifacts::kManifestFile);
   report.artifact.frames = manifest.frame_count;
   for (const artifacts::ManifestFile& file : manifest.files) {
     report.artifact.bytes += file.size_bytes;
@@ -32,7 +41,7 @@ queue::FinishReport report_of_window(const queue::DataFolder& data, const fs::pa
 
 queue::FinishReport report_of_image(const queue::DataFolder& data, const fs::path& file) {
   queue::FinishReport report;
-  report.artifact = {data.relative(file), artifacts::sha256_of_file(file), fs::file_size(file), 1};
+  report.artifact = {data.relative(file), artifacts::sha256_of_file(file), size_of(file), 1};
   report.digest = report.artifact.sha256;
   return report;
 }

@@ -19,16 +19,23 @@ std::string name_of(const queue::TaskSpec& task) {
   return task.kind == queue::TaskKind::image ? "the first frame" : "window " + std::to_string(task.window);
 }
 
-/// Runs `look` at the files of a task; those that are gone or damaged are a reason to reject the take.
+[[noreturn]] void reject_for_files(const queue::TaskSpec& task, queue::Keep keep, const std::string& why) {
+  throw Rejected(name_of(task) + " of job " + task.job + " is not on the disk as it was rendered (--keep " +
+                 std::string(queue::to_string(keep)) + " may have removed it): use resubmit, which renders all of it" +
+                 (why.empty() ? "" : "; " + why));
+}
+
+/// Runs `look` at the place of a done task's files; those that are gone or damaged are a reason to reject the take.
 template <typename Look>
-auto require_files(const queue::TaskSpec& task, queue::Keep keep, const Look& look) try {
-  return look();
+auto require_files(const queue::DataFolder& data, const queue::TaskRecord& task, queue::Keep keep,
+                   const Look& look) try {
+  // A done job that was rebuilt after its windows had gone knows no place of them.
+  if (task.artifact.path.empty()) reject_for_files(task.spec, keep, "");
+  return look(data.absolute(task.artifact.path));
 } catch (const artifacts::ArtifactError& error) {
   const auto* storage = dynamic_cast<const artifacts::StorageError*>(&error);
   if (storage && storage->code() != std::errc::no_such_file_or_directory) throw;
-  throw Rejected(name_of(task) + " of job " + task.job + " is not on the disk as it was rendered (--keep " +
-                 std::string(queue::to_string(keep)) +
-                 " may have removed it): use resubmit, which renders all of it; " + error.what());
+  reject_for_files(task.spec, keep, error.what());
 }
 
 const queue::TaskRecord& record_of(const Parent& parent, const std::string& task) {
@@ -46,8 +53,7 @@ void require_done(const Parent& parent, const queue::DataFolder& data, int from_
       throw Rejected(name_of(task) + " of job " + task.job + " is " + std::string(queue::to_string(record.state)) +
                      ": a new take from window " + std::to_string(from_window) + " needs it done");
     }
-    const auto path = data.absolute(record.artifact.path);
-    require_files(task, parent.record.spec.keep, [&] {
+    require_files(data, record, parent.record.spec.keep, [&](const std::filesystem::path& path) {
       if (task.kind == queue::TaskKind::window) {
         artifacts::open_window(path, artifacts::Check::kSizes);
       } else {
@@ -100,13 +106,13 @@ void take_over(const queue::DataFolder& data, const Parent& parent, const std::s
   for (const queue::TaskSpec& task : plan.tasks) {
     if (!is_taken_over(task, from_window)) continue;
     const queue::TaskRecord& source = record_of(parent, queue::task_id(parent.file.job, task.kind, task.window));
-    const auto path = data.absolute(source.artifact.path);
-    plan.finished[task.id] = require_files(source.spec, parent.record.spec.keep, [&] {
+    const auto own = [&](const std::filesystem::path& path) {
       if (task.kind == queue::TaskKind::image) return report_of_image(data, own_image(data, path, job));
       const auto folder = own_window(data, path, job);
       return report_of_window(data, folder, artifacts::open_window(folder, artifacts::Check::kSizes), task,
                               *plan.spec.overlap_frames);
-    });
+    };
+    plan.finished[task.id] = require_files(data, source, parent.record.spec.keep, own);
   }
   plan.fingerprint = parent.record.fingerprint;
 }

@@ -48,6 +48,11 @@ std::optional<std::string> DataFolder::owner() const {
 }
 
 void DataFolder::require_owner(std::string_view farm_id) const {
+  if (farm_id.empty()) {
+    throw DataFolderError("Redis knows no farm yet: no coordinator has been started on it (reelfarm up, " +
+                          std::string("reelfarm-coordinator), so whose the data folder ") + root_.string() +
+                          " is cannot be told");
+  }
   const auto found = owner();
   if (!found) {
     throw DataFolderError(

@@ -1,7 +1,6 @@
 #include "queue/job_store.hpp"
 
 #include "queue/codec.hpp"
-#include "queue/detail/random.hpp"
 #include "queue/detail/server_check.hpp"
 #include "queue/detail/store_impl.hpp"
 
@@ -118,10 +117,8 @@ JobStore::JobStore(StoreOptions options) : impl_(std::make_unique<Impl>(std::mov
   detail::RedisConnection& connection = impl_->connection;
   connection.connect();
   if (impl_->options.check_server) detail::check_server(connection, impl_->options.allow_volatile);
-  const std::string meta = impl_->keys.farm();
-  connection.pipeline(
-      {{"HSETNX", meta, "schema", std::to_string(kSchema)}, {"HSETNX", meta, "id", detail::random_word(16)}});
-  const ReplyPtr reply = connection.command({"HGET", meta, "schema"});
+  const ReplyPtr reply = connection.command({"HGET", impl_->keys.farm(), "schema"});
+  if (Reply(reply.get()).is_nil()) return;  // no coordinator has been here yet
   const std::string schema = Reply(reply.get()).text();
   if (schema != std::to_string(kSchema)) {
     throw SchemaError(std::atoi(schema.c_str()), kSchema,
@@ -140,10 +137,6 @@ const StoreOptions& JobStore::options() const {
 
 ServerTime JobStore::now() {
   return detail::server_time(impl_->now_ms());
-}
-
-std::string JobStore::farm_id() {
-  return Reply(impl_->connection.command({"HGET", impl_->keys.farm(), "id"}).get()).text();
 }
 
 }  // namespace reelfarm::queue

@@ -97,6 +97,21 @@ struct Take {
   int number = 1;
 };
 
+/// How a job ended, as DATA kept it.
+struct SavedEnd {
+  JobState state = JobState::done;  ///< done, failed or cancelled
+  JobError error{};
+  ServerTime finished{};
+};
+
+/// What DATA knows of a job.
+struct SavedJob {
+  JobSpec asked;
+  ServerTime submitted{};
+  Plan plan;  ///< of a job that has failed or was cancelled, a finished stitch task is the partial video's
+  std::optional<SavedEnd> end{};
+};
+
 /// Who claims and what they can do.
 struct ClaimFilter {
   std::string owner{};  ///< group or stitcher id; a draining group gets nothing
@@ -154,7 +169,7 @@ class JobStore {
   const StoreOptions& options() const;
   ServerTime now();
 
-  /// The farm's id, made at the first connect and kept in Redis: DATA's marker file carries the same one.
+  /// The farm's id, which DATA's marker file carries too; empty: no coordinator has been on this Redis yet.
   std::string farm_id();
 
   // --- submitting (clients) ---
@@ -178,6 +193,19 @@ class JobStore {
   /// Before accept: the number of a job that is a new take of `parent`, one more than any of its takes has; asked
   /// again, the same. Nobody else gets it while one of the later takes is there.
   Take reserve_take(const std::string& job, const std::string& parent);
+
+  /// Gives Redis the farm's id, `wanted` or, when that is empty, a new one, if it has none. Returns the one it has.
+  std::string adopt_farm_id(const std::string& wanted = "");
+
+  /// Those of `jobs` that this Redis has never heard of, or has lost: not accepted, in the inbox, rejected or removed.
+  std::vector<std::string> unknown_jobs(const std::vector<std::string>& jobs);
+
+  /// Brings back a lost job, behind all that are there. Idempotent. False: it is in the inbox, was rejected or was
+  /// removed. Throws std::invalid_argument when the plan breaks its rules.
+  bool restore(const std::string& job, const SavedJob& saved);
+
+  /// Puts into the dead letters why a lost job cannot be brought back; get_job then answers as for a rejected one.
+  void bury(const std::string& job, const std::string& reason, const std::string& payload = "");
 
   /// Takes an entry out of the inbox; get_job then answers failed with error class "rejected" for a day, and
   /// the request id may be used again. False: no such entry.

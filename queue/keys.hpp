@@ -31,6 +31,7 @@ class Keys {
   }  ///< hash host -> crashes there
   std::string takes(std::string_view family) const { return with("job:takes:", family); }     ///< zset job -> take
   std::string used_take(std::string_view family) const { return with("job:used:", family); }  ///< number of a take
+  std::string forgotten(std::string_view job) const { return with("job:forgotten:", job); }   ///< mark, expires
   std::string task(std::string_view task) const { return with("task:record:", task); }        ///< hash
   std::string delayed() const { return prefix_ + "task:delayed"; }            ///< zset task -> not before, ms
   std::string ready_stitch() const { return prefix_ + "task:ready:stitch"; }  ///< zset task -> rank

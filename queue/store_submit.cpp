@@ -72,7 +72,7 @@ Change JobStore::retry(const std::string& job) {
   return impl_->run_change("retry", job);
 }
 Change JobStore::forget(const std::string& job) {
-  return impl_->run_change("forget", job);
+  return impl_->run_change("forget", job, {milliseconds_text(impl_->options.rejected_memory)});
 }
 
 Change JobStore::set_priority(const std::string& job, int priority) {

@@ -35,7 +35,8 @@ void check_acyclic(const std::string& job, const Plan& plan) {
   if (done.size() != plan.tasks.size()) refuse(job, "dependencies form a cycle");
 }
 
-void check_finished(const std::string& job, const Plan& plan, const std::map<std::string, std::string>& ids) {
+void check_finished(const std::string& job, const Plan& plan, const std::map<std::string, std::string>& ids,
+                    bool may_be_partial) {
   for (const auto& [id, report] : plan.finished) {
     if (!ids.contains(id)) refuse(job, id + " is finished, but not in the plan");
     if (report.digest.empty()) refuse(job, id + " is finished without a digest");
@@ -51,7 +52,7 @@ void check_finished(const std::string& job, const Plan& plan, const std::map<std
     if (task.kind == TaskKind::window && plan.fingerprint.empty()) {
       refuse(job, task.id + " is finished, but nothing says by groups of which fingerprint");
     }
-    if (task.kind == TaskKind::stitch && plan.finished.size() != plan.tasks.size()) {
+    if (task.kind == TaskKind::stitch && !may_be_partial && plan.finished.size() != plan.tasks.size()) {
       refuse(job, "the stitch task is finished, but only " + std::to_string(plan.finished.size()) + " of " +
                       std::to_string(plan.tasks.size()) + " tasks are");
     }
@@ -60,7 +61,7 @@ void check_finished(const std::string& job, const Plan& plan, const std::map<std
 
 }  // namespace
 
-std::map<std::string, std::string> check_plan(const std::string& job, const Plan& plan) {
+std::map<std::string, std::string> check_plan(const std::string& job, const Plan& plan, bool may_be_partial) {
   std::map<std::string, std::string> dependents;
   int stitches = 0;
   for (const TaskSpec& task : plan.tasks) {
@@ -81,7 +82,7 @@ std::map<std::string, std::string> check_plan(const std::string& job, const Plan
     }
   }
   check_acyclic(job, plan);
-  check_finished(job, plan, dependents);
+  check_finished(job, plan, dependents, may_be_partial);
   return dependents;
 }
 

@@ -1,7 +1,8 @@
--- Removes a job and its tasks.
+-- Removes a job and its tasks. A mark stays for a time, so that what still lies of it in DATA does not bring it back.
 --
 -- KEYS[1]  job:record:<job>
 -- ARGV[3]  job id
+-- ARGV[4]  how long the mark stays, milliseconds
 -- Returns  {"ok", state}, {"refused", state, why} or {"not_found"}.
 local id = ARGV[3]
 local job = load_job(id)
@@ -11,6 +12,7 @@ if not job then
 end
 if not OVER[job.state] then return {'refused', job.state, 'cancel it first'} end
 if job.closed ~= '1' then return {'refused', job.state, 'a task of it still runs'} end
+redis.call('SET', forgotten_key(id), '1', 'PX', ARGV[4])
 local family = family_of(id)
 local take = redis.call('ZSCORE', takes_key(family), id)
 if take and redis.call('GET', used_take_key(family)) == take then redis.call('DEL', used_take_key(family)) end

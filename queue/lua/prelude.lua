@@ -38,6 +38,7 @@ local function job_after_key(job) return prefix .. 'job:after:' .. job end
 local function job_blocklist_key(job) return prefix .. 'job:blocklist:' .. job end
 local function takes_key(family) return prefix .. 'job:takes:' .. family end
 local function used_take_key(family) return prefix .. 'job:used:' .. family end
+local function forgotten_key(job) return prefix .. 'job:forgotten:' .. job end
 local function task_key(task) return prefix .. 'task:record:' .. task end
 local function group_key(group) return prefix .. 'group:record:' .. group end
 local function bundle_key(hash) return prefix .. 'bundle:record:' .. hash end
@@ -108,7 +109,7 @@ local function number(text) return tonumber(text) or 0 end
 -- The job a task id belongs to: ids are "<job>.<what>", so this works without the record.
 local function job_of(task_id) return string.match(task_id, '^(.*)%.[^.]*$') or '' end
 
--- more: flat list of further fields (task, owner, state, text, attempt, step, steps).
+-- more: flat list of further fields (task, owner, state, class, text, attempt, step, steps).
 local function event(kind, job, more)
   redis.call('XADD', KEY.events, 'MAXLEN', '~', max_events, '*', 'type', kind, 'job', job, unpack(more or {}))
 end
@@ -283,7 +284,7 @@ end
 -- A task will not be done: its job has failed, unless it was over already.
 local function give_up(task, job, error_class, message)
   mark_finished(task)
-  event(task.state, task.job, {'task', task.id, 'state', task.state, 'text', message})
+  event(task.state, task.job, {'task', task.id, 'owner', task.owner, 'state', task.state, 'class', error_class, 'text', message})
   if OVER[job.state] then close_if_over(job) else abandon_job(job, 'failed', error_class, message, task.id) end
 end
 
@@ -355,7 +356,8 @@ local function count_and_retry(task, job, counter, limit, final, verb, error_cla
   if over then
     give_up(task, job, final == 'poison' and 'poison' or error_class, message)
   else
-    event('retry', task.job, {'task', task.id, 'owner', task.owner, 'attempt', task.attempt, 'text', message})
+    event('retry', task.job, {'task', task.id, 'owner', task.owner, 'attempt', task.attempt, 'class', error_class,
+                              'text', message})
     make_ready(task, job, math.min(cap, base * 2 ^ math.min(count - 1, 30)))
   end
   return over
@@ -386,4 +388,38 @@ local function enter_tasks(job, at)
   for _, task in ipairs(waiting) do
     if dependencies_met(task) then make_ready(task, job, 0) end
   end
+end
+
+-- Makes a job of what a coordinator has planned, and gives it. It is over where its stitch task is done: the caller says how.
+-- entry: asked (JSON), request, sequence and submitted, as in the inbox. ARGV[at] spec with defaults filled in (JSON); then
+-- priority, -100..100; number of windows; disk needed, bytes; job that must be done first, or ""; dtype that a group must
+-- calculate in, or ""; fingerprint of the groups that rendered what is done, or ""; the video, relative to DATA, where the stitch
+-- task is done, or ""; first of the takes that this is one of, or ""; its number among them; the tasks, see enter_tasks.
+local function enter_plan(id, entry, at)
+  local spec, priority, windows, bytes, after, dtype = unpack(ARGV, at, at + 5)
+  local fingerprint, output, family, take = unpack(ARGV, at + 6, at + 9)
+  local hold = ''
+  if after ~= '' and output == '' then
+    local state = redis.call('HGET', job_key(after), 'state')
+    if state and state ~= 'done' then
+      hold = 'waits for ' .. after .. (OVER[state] and ', which is ' .. state or '')
+    elseif not state and redis.call('EXISTS', inbox_key(after)) == 1 then
+      hold = 'waits for ' .. after
+    end
+  end
+  local job = {id = id, priority = priority, sequence = entry.sequence, paused = '0', hold = hold, fingerprint = fingerprint,
+               allow_mix = '0', dtype = dtype, started = '0', output = output}
+  job.state = live_state(job)
+  redis.call('DEL', inbox_key(id))
+  redis.call('ZREM', KEY.inbox, id)
+  redis.call('HSET', job_key(id), 'schema', SCHEMA, 'state', job.state, 'asked', entry.asked, 'spec', spec, 'request',
+             entry.request, 'priority', priority, 'sequence', entry.sequence, 'windows', windows, 'bytes_needed', bytes,
+             'after', after, 'hold', hold, 'paused', '0', 'dtype', dtype, 'fingerprint', fingerprint, 'output', output,
+             'family', family, 'submitted', entry.submitted, 'accepted', now)
+  redis.call('ZADD', KEY.jobs, entry.sequence, id)
+  if family ~= '' then redis.call('ZADD', takes_key(family), 1, family, take, id) end
+  if hold ~= '' then redis.call('SADD', job_after_key(after), id) end
+  event('accepted', id, {'state', job.state, 'text', hold})
+  enter_tasks(job, at + 10)
+  return job
 end

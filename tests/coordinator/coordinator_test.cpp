@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "pipeline/artifacts/file.hpp"
+#include "queue/detail/redis_connection.hpp"
 #include "tests/coordinator/farm_fixture.hpp"
+#include "tests/coordinator/published_files.hpp"
 
 namespace reelfarm::coordinator {
 namespace {
@@ -92,6 +94,26 @@ TEST_F(CoordinatorTest, ALeaseThatIsNotRenewedEndsAndItsTaskMayBeClaimedAgain) {
   ASSERT_TRUE(eventually([&] { return store.get_task(lease->token.task)->state != queue::TaskState::leased; }));
   EXPECT_EQ(store.get_task(lease->token.task)->crashes, 1);
   EXPECT_EQ(store.renew(lease->token), queue::ReplyCode::stale);
+}
+
+TEST_F(CoordinatorTest, AFlushedRedisGetsItsFarmAndItsJobsBack) {
+  queue::JobStore store(store_options());
+  store.register_bundle(test::sample_bundle());
+  const RunningCoordinator running(options());
+  const std::string farm_id = store.farm_id();
+  const std::string done = store.submit(request_with_image()).job;
+  ASSERT_TRUE(eventually([&] { return store.get_job(done)->state == queue::JobState::queued; }));
+  test::render_all(store, data_);
+  ASSERT_EQ(store.get_job(done)->state, queue::JobState::done);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data_.job_end(done)); }));
+  const std::string queued = store.submit(request_with_image()).job;
+  ASSERT_TRUE(eventually([&] { return store.get_job(queued)->state == queue::JobState::queued; }));
+  EXPECT_FALSE(std::filesystem::exists(data_.job_end(queued)));
+  queue::detail::RedisConnection({.url = queue::RedisUrl::parse(server_->url())}).command({"FLUSHALL"});
+  ASSERT_TRUE(eventually([&] { return store.get_job(queued).has_value() && store.get_job(done).has_value(); }));
+  EXPECT_EQ(store.farm_id(), farm_id);
+  EXPECT_EQ(store.get_job(done)->state, queue::JobState::done);
+  EXPECT_EQ(store.get_job(queued)->state, queue::JobState::queued);
 }
 
 TEST_F(CoordinatorTest, ADoneJobsCopyIsPutUnderTheOutputRootAlsoWhenItWasDoneBefore) {

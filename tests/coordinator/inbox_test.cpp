@@ -20,7 +20,7 @@ class InboxTest : public test::FarmTest {
  protected:
   void SetUp() override {
     store_.emplace(store_options());
-    claim_data_folder(data_, store_->farm_id());
+    claim_data_folder(data_, store_->adopt_farm_id());
     store_->register_bundle(test::sample_bundle());
     inbox_.emplace(*store_, data_);
   }
@@ -174,7 +174,7 @@ class EmptyFarmTest : public test::FarmTest {};
 
 TEST_F(EmptyFarmTest, JobsStayInTheInboxUntilAGroupRegistersABundle) {
   queue::JobStore store(store_options());
-  claim_data_folder(data_, store.farm_id());
+  claim_data_folder(data_, store.adopt_farm_id());
   Inbox inbox(store, data_);
   const std::string job = store.submit(request()).job;
   EXPECT_EQ(inbox.process().waiting, 1);

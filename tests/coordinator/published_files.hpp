@@ -43,12 +43,15 @@ inline queue::FinishReport publish_window(const queue::DataFolder& data, const q
   manifest.seed = task.render.seed;
   manifest.first_frame = task.span.first_frame;
   manifest.frame_count = task.span.num_frames;
+  manifest.artifact_key = task.artifact_key;
+  if (task.window > 0) manifest.start_sha256 = lease.inputs.at(0).tail->sha256;
   manifest.metrics = {{"seconds", 3}};
   const auto folder = staging.publish(manifest);
   queue::FinishReport report;
   report.digest = "digest of " + task.id;
   report.artifact = {data.relative(folder), report.digest, 100, task.span.num_frames};
-  report.tail = queue::Artifact{data.relative(folder / artifacts::kTailFile), "tail of " + task.id, 10, 1};
+  const auto tail = artifacts::open_window(folder, artifacts::Check::kSizes).files.back();
+  report.tail = queue::Artifact{data.relative(folder / tail.name), tail.sha256, tail.size_bytes, 1};
   return report;
 }
 

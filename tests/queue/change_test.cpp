@@ -234,7 +234,7 @@ TEST(SetPriority, MovesWhatWaits) {
   EXPECT_THROW(store.set_priority(first, 101), std::invalid_argument);
 }
 
-TEST(Forget, RemovesEveryKeyOfAClosedJob) {
+TEST(Forget, RemovesEveryKeyOfAClosedJobButTheMark) {
   TestFarm farm;
   JobStore store = farm.make_store();
   const std::string job = add_job(store, 2);
@@ -246,7 +246,8 @@ TEST(Forget, RemovesEveryKeyOfAClosedJob) {
   EXPECT_EQ(store.forget(job).code, ChangeCode::ok);
   EXPECT_FALSE(store.get_job(job).has_value());
   EXPECT_TRUE(store.list_jobs().empty());
-  EXPECT_THAT(farm.raw({"KEYS", "*" + job + "*"}), testing::IsEmpty());
+  EXPECT_THAT(farm.raw({"KEYS", "*" + job + "*"}), testing::ElementsAre(farm.keys().forgotten(job)));
+  EXPECT_GT(std::stoll(farm.raw({"PTTL", farm.keys().forgotten(job)})[0]), 0);
   EXPECT_EQ(store.renew(lease.token), ReplyCode::gone);
   EXPECT_EQ(store.forget(job).code, ChangeCode::not_found);
 }

@@ -241,7 +241,8 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
       "return {KEY.inbox, KEY.sequence, KEY.jobs, KEY.finished, KEY.delayed, KEY.ready_stitch, KEY.leases, "
       "KEY.claims, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, inbox_key('x'), "
       "rejected_key('x'), request_key('x'), job_key('x'), job_tasks_key('x'), job_after_key('x'), "
-      "job_blocklist_key('x'), takes_key('x'), used_take_key('x'), task_key('x'), group_key('x'), bundle_key('x'), "
+      "job_blocklist_key('x'), takes_key('x'), used_take_key('x'), forgotten_key('x'), task_key('x'), group_key('x'), "
+      "bundle_key('x'), "
       "ready_key('window', 'b', ''), "
       "ready_key('image', 'b', 'f'), ready_key('stitch', '', 'f')}";
   EXPECT_EQ(farm.raw({"EVAL", script, "1", k.leases(), k.prefix(), "10"}),
@@ -267,6 +268,7 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
                                       k.job_blocklist("x"),
                                       k.takes("x"),
                                       k.used_take("x"),
+                                      k.forgotten("x"),
                                       k.task("x"),
                                       k.group("x"),
                                       k.bundle("x"),

@@ -162,7 +162,9 @@ TEST(Connection, ARepeatedClaimGivesTheSameLease) {
                                   kBundle,
                                   kFingerprint,
                                   "",
-                                  "0"};
+                                  "0",
+                                  "2",
+                                  "15000"};
   const std::vector<std::string> first = farm.raw(call);
   const std::vector<std::string> second = farm.raw(call);
   // ok, task, attempt and expiry; the record's fields follow in no particular order.
@@ -179,7 +181,7 @@ TEST(Restart, AKilledServerComesBackWithEverything) {
   const Lease first = must_claim(store, render_filter("g1"));
   store.tail(first.token, make_artifact("t0"));
   const std::string inbox = store.submit(make_spec("still in the inbox")).job;
-  const std::string farm_id = store.farm_id();
+  const std::string farm_id = store.adopt_farm_id();
   redis.kill();
   EXPECT_FALSE(redis.running());
   EXPECT_THROW(store.renew(first.token), ConnectionError);

@@ -96,7 +96,8 @@ TEST(Takes, AForgottenOneIsLeftOutAndNotUsed) {
   EXPECT_EQ(store.cancel(third).code, ChangeCode::ok);
   EXPECT_EQ(store.forget(third).code, ChangeCode::ok);
   EXPECT_EQ(store.forget(second).code, ChangeCode::ok);
-  EXPECT_THAT(farm.raw({"KEYS", farm.keys().prefix() + "job:*"}), ElementsAre());
+  EXPECT_THAT(farm.raw({"KEYS", farm.keys().takes("*")}), ElementsAre());
+  EXPECT_THAT(farm.raw({"KEYS", farm.keys().used_take("*")}), ElementsAre());
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ class StitcherProgram : public test::FarmTest {
   StitcherProgram() : options_(store_options()) {
     options_.lease = 2s;
     store_.emplace(options_);
-    coordinator::claim_data_folder(data_, store_->farm_id());
+    coordinator::claim_data_folder(data_, store_->adopt_farm_id());
     limits_.window_frames = 17;
     limits_.needs_image = false;
     store_->register_bundle(limits_);

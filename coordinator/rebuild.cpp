@@ -1,0 +1,120 @@
+#include "coordinator/rebuild.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <tuple>
+#include <vector>
+
+#include "coordinator/end_file.hpp"
+#include "coordinator/finished_work.hpp"
+#include "coordinator/job_file.hpp"
+#include "pipeline/artifacts/errors.hpp"
+#include "pipeline/artifacts/file.hpp"
+
+namespace reelfarm::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> jobs_with_a_file(const queue::DataFolder& data) {
+  std::error_code error;
+  fs::directory_iterator folders(data.jobs(), error);
+  if (error) throw artifacts::StorageError("list", data.jobs(), 0, error.value());
+  std::vector<std::string> jobs;
+  for (const fs::directory_entry& folder : folders) {
+    const std::string job = folder.path().filename().string();
+    std::error_code ignored;
+    if (queue::is_job_id(job) && fs::exists(data.job_file(job), ignored)) jobs.push_back(job);
+  }
+  return jobs;
+}
+
+std::optional<EndFile> end_of(const queue::DataFolder& data, const std::string& job) try {
+  return read_end_file(data, job);
+} catch (const queue::CodecError& error) {
+  spdlog::warn("job={} end_file=unreadable error=\"{}\"", job, error.what());
+  return std::nullopt;
+}
+
+/// A done job's windows may have been removed by then; that they were done is enough.
+void add_what_was_removed(queue::Plan& plan) {
+  for (const queue::TaskSpec& task : plan.tasks) {
+    plan.finished.try_emplace(task.id, queue::FinishReport{"removed", {}, std::nullopt, ""});
+  }
+}
+
+queue::SavedJob saved_job(const queue::DataFolder& data, const JobFile& file) {
+  queue::SavedJob saved{file.asked, queue::ServerTime(std::chrono::milliseconds(file.submitted_ms)), file.plan, {}};
+  const std::optional<EndFile> end = end_of(data, file.job);
+  const bool done = end && end->end.state == queue::JobState::done && end->video;
+  // Of a done job nothing is read again unless a new take asks for it, and that looks for itself.
+  FinishedWork work =
+      find_finished_work(data, file.job, file.plan, done ? artifacts::Check::kSizes : artifacts::Check::kHashes);
+  saved.plan.finished = std::move(work.tasks);
+  saved.plan.fingerprint = std::move(work.fingerprint);
+  if (!end) return saved;
+  if (end->video) saved.plan.finished[queue::task_id(file.job, queue::TaskKind::stitch)] = *end->video;
+  if (done) {
+    saved.plan.fingerprint = end->fingerprint;
+    add_what_was_removed(saved.plan);
+  }
+  if (done || end->end.state != queue::JobState::done) saved.end = end->end;
+  return saved;
+}
+
+/// Groups announce their bundle when they start, and would not do so again.
+void register_bundles(queue::JobStore& store, const std::vector<JobFile>& files) {
+  const std::vector<queue::BundleLimits> known = store.list_bundles();
+  if (!known.empty()) return;
+  for (const JobFile& file : files) store.register_bundle(file.bundle);
+}
+
+void bury(queue::JobStore& store, const queue::DataFolder& data, const std::string& job, const std::string& reason) {
+  spdlog::error("job={} state=lost reason=\"{}\"", job, reason);
+  store.bury(job, reason, artifacts::read_file(data.job_file(job)));
+}
+
+}  // namespace
+
+RebuildResult rebuild(queue::JobStore& store, const queue::DataFolder& data) {
+  RebuildResult result;
+  std::vector<JobFile> files;
+  // One bad job must not keep the others away.
+  const auto attempt = [&](const std::string& job, const auto& work) {
+    try {
+      work();
+      return;
+    } catch (const artifacts::ArtifactError& error) {
+      spdlog::error("job={} state=lost error=\"{}\"", job, error.what());
+      return;
+    } catch (const queue::CodecError& error) {
+      bury(store, data, job, error.what());
+    } catch (const std::invalid_argument& error) {
+      bury(store, data, job, error.what());
+    }
+    ++result.unreadable;
+  };
+  for (const std::string& job : store.unknown_jobs(jobs_with_a_file(data))) {
+    attempt(job, [&] {
+      if (auto file = read_job_file(data, job)) files.push_back(std::move(*file));
+    });
+  }
+  std::sort(files.begin(), files.end(), [](const JobFile& a, const JobFile& b) {
+    return std::tie(a.submitted_ms, a.job) < std::tie(b.submitted_ms, b.job);
+  });
+  register_bundles(store, files);
+  for (const JobFile& file : files) {
+    attempt(file.job, [&] {
+      const queue::SavedJob saved = saved_job(data, file);
+      if (!store.restore(file.job, saved)) return;
+      ++result.restored;
+      spdlog::warn("job={} state=restored tasks_done={} of={}", file.job, saved.plan.finished.size(),
+                   saved.plan.tasks.size());
+    });
+  }
+  return result;
+}
+
+}  // namespace reelfarm::coordinator

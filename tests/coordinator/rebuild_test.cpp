@@ -1,0 +1,234 @@
+#include "coordinator/rebuild.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <thread>
+
+#include "coordinator/data_marker.hpp"
+#include "coordinator/end_file.hpp"
+#include "coordinator/inbox.hpp"
+#include "queue/keys.hpp"
+#include "tests/coordinator/farm_fixture.hpp"
+#include "tests/coordinator/published_files.hpp"
+
+namespace reelfarm::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+using queue::TaskKind;
+using testing::HasSubstr;
+
+/// A farm whose Redis can be lost.
+class RebuildTest : public test::FarmTest {
+ protected:
+  void SetUp() override {
+    open(store_options().farm);
+    claim_data_folder(data_, store_->adopt_farm_id());
+    store_->register_bundle(test::sample_bundle());
+  }
+  /// All that is in Redis is gone: the next one has none of it.
+  void lose_redis() { open(store_options().farm + "-after"); }
+  void open(const std::string& farm) {
+    options_ = store_options();
+    options_.farm = farm;
+    store_.emplace(options_);
+  }
+
+  std::string accept(int frames) {
+    queue::JobSpec spec = request();
+    spec.frames = frames;
+    std::string job = store_->submit(spec).job;
+    Inbox(*store_, data_).process();
+    return job;
+  }
+  /// Renders the image and so many windows.
+  void render(int windows) {
+    const auto image = test::claim(*store_, TaskKind::image);
+    ASSERT_TRUE(image);
+    const auto file = data_.job_image(image->task.spec.job) / "w0000_t1_a1_n.png";
+    fs::create_directories(file.parent_path());
+    artifacts::write_file_durably(file, "an image");
+    store_->finish(image->token, {"d", {data_.relative(file), "d", 8, 1}, std::nullopt, ""});
+    for (int window = 0; window < windows; ++window) {
+      const auto lease = test::claim(*store_, TaskKind::window);
+      ASSERT_TRUE(lease);
+      ASSERT_EQ(store_->finish(lease->token, test::publish_window(data_, *lease)), queue::ReplyCode::ok);
+    }
+  }
+  fs::path window_of(const std::string& job, int window) {
+    return data_.absolute(store_->get_task(queue::task_id(job, TaskKind::window, window))->artifact.path);
+  }
+  std::string states(const std::string& job) {
+    std::string text;
+    for (const queue::TaskRecord& task : store_->get_tasks(job)) text += std::string(to_string(task.state)) + " ";
+    return text;
+  }
+  void keep_end(const std::string& job) { keep_end_file(data_, *store_, store_->get_job(job).value()); }
+
+  queue::StoreOptions options_;
+  std::optional<queue::JobStore> store_;
+};
+
+TEST_F(RebuildTest, DoneWindowsAreDoneAndTheRestGoesOnInOrder) {
+  const std::string first = accept(60);
+  const std::string second = accept(40);
+  render(2);
+  const auto before = store_->get_tasks(first);
+  lose_redis();
+  EXPECT_EQ(rebuild(*store_, data_).restored, 2);
+  EXPECT_EQ(states(first), "done done done ready waiting ready ");
+  EXPECT_EQ(states(second), "ready waiting waiting waiting waiting ");
+  const queue::JobRecord record = store_->get_job(first).value();
+  EXPECT_EQ(record.fingerprint, test::kFingerprint);
+  EXPECT_LT(record.sequence, store_->get_job(second)->sequence);
+  const auto after = store_->get_tasks(first);
+  EXPECT_EQ(after[2].artifact.path, before[2].artifact.path);
+  EXPECT_EQ(after[2].metrics, "{\"seconds\":3}");
+  EXPECT_TRUE(fs::exists(data_.absolute(after[2].tail.path)));
+  EXPECT_EQ(rebuild(*store_, data_).restored, 0);
+  test::render_all(*store_, data_);
+  EXPECT_EQ(store_->get_job(first)->state, queue::JobState::done);
+  EXPECT_EQ(store_->get_job(second)->state, queue::JobState::done);
+}
+
+TEST_F(RebuildTest, AWindowThatIsNotWholeIsRenderedAgain) {
+  const std::string job = accept(60);
+  render(3);
+  std::ofstream(window_of(job, 1) / artifacts::kFramesFile) << "XXXXXX";  // other bytes, and fewer
+  lose_redis();
+  rebuild(*store_, data_);
+  EXPECT_EQ(states(job), "done done ready waiting waiting ready ");
+}
+
+TEST_F(RebuildTest, AWindowWhoseBytesAreOthersIsRenderedAgain) {
+  const std::string job = accept(60);
+  render(3);
+  const auto file = window_of(job, 2) / artifacts::kTailFile;
+  std::string text = artifacts::read_file(file);
+  text[0] = 'X';
+  std::ofstream(file) << text;
+  lose_redis();
+  rebuild(*store_, data_);
+  EXPECT_EQ(states(job), "done done done ready waiting ready ");
+}
+
+TEST_F(RebuildTest, WindowsOfAnotherFingerprintAreNotMixedIn) {
+  const std::string job = accept(60);
+  render(3);
+  const auto folder = window_of(job, 0);
+  auto manifest = artifacts::open_window(folder, artifacts::Check::kSizes);
+  manifest.fingerprint = "beef";
+  artifacts::write_file_durably(folder / artifacts::kManifestFile, artifacts::to_text(manifest));
+  lose_redis();
+  rebuild(*store_, data_);
+  EXPECT_EQ(states(job), "done done ready waiting waiting ready ");
+  EXPECT_EQ(store_->get_job(job)->fingerprint, "beef");
+}
+
+TEST_F(RebuildTest, AWindowThatGoesOnFromAnotherTailIsRenderedAgain) {
+  const std::string job = accept(60);
+  render(3);
+  const auto folder = window_of(job, 2);
+  auto manifest = artifacts::open_window(folder, artifacts::Check::kSizes);
+  manifest.start_sha256 = "another";
+  artifacts::write_file_durably(folder / artifacts::kManifestFile, artifacts::to_text(manifest));
+  lose_redis();
+  rebuild(*store_, data_);
+  EXPECT_EQ(states(job), "done done done ready waiting ready ");
+}
+
+TEST_F(RebuildTest, ADoneJobComesBackDoneAlsoWhenItsWindowsHaveGone) {
+  const std::string kept = accept(40);
+  const std::string cleaned = accept(40);
+  test::render_all(*store_, data_);
+  for (const std::string& job : {kept, cleaned}) keep_end(job);
+  fs::remove_all(data_.job_windows(cleaned));
+  const queue::JobRecord before = store_->get_job(kept).value();
+  lose_redis();
+  EXPECT_EQ(rebuild(*store_, data_).restored, 2);
+  for (const std::string& job : {kept, cleaned}) {
+    const queue::JobRecord record = store_->get_job(job).value();
+    EXPECT_EQ(record.state, queue::JobState::done);
+    EXPECT_EQ(record.output, "videos/" + job + ".mp4");
+    EXPECT_EQ(states(job), "done done done done done ");
+  }
+  EXPECT_EQ(store_->get_job(kept)->finished, before.finished);
+  queue::JobSpec take = before.spec;
+  take.parent = cleaned;
+  take.from_window = 1;
+  take.request_id.clear();
+  const std::string refused = store_->submit(take).job;
+  Inbox(*store_, data_).process();
+  EXPECT_THAT(store_->get_job(refused)->error.message, HasSubstr("use resubmit"));
+}
+
+TEST_F(RebuildTest, AFailedJobComesBackFailedUnlessItWasRetried) {
+  const std::string failed = accept(40);
+  const std::string retried = accept(40);
+  for (int job = 0; job < 2; ++job) {
+    const auto lease = test::claim(*store_, TaskKind::image);
+    ASSERT_TRUE(lease);
+    store_->fail(lease->token, queue::FailureClass::data, "the prompt is beyond it");
+  }
+  for (const std::string& job : {failed, retried}) keep_end(job);
+  store_->retry(retried);
+  keep_end(retried);
+  lose_redis();
+  rebuild(*store_, data_);
+  EXPECT_EQ(store_->get_job(failed)->state, queue::JobState::failed);
+  EXPECT_EQ(store_->get_job(failed)->error.message, "the prompt is beyond it");
+  EXPECT_EQ(store_->get_job(retried)->state, queue::JobState::queued);
+}
+
+TEST_F(RebuildTest, AnUnreadableJobFileGoesToTheDeadLettersAndTheOthersComeBack) {
+  const std::string torn = accept(40);
+  const std::string good = accept(40);
+  std::ofstream(data_.job_file(torn)) << "{\"schema\": 1, \"jo";
+  lose_redis();
+  const RebuildResult result = rebuild(*store_, data_);
+  EXPECT_EQ(result.restored, 1);
+  EXPECT_EQ(result.unreadable, 1);
+  EXPECT_EQ(store_->get_job(good)->state, queue::JobState::queued);
+  ASSERT_EQ(store_->dead_letters().size(), 1U);
+  EXPECT_EQ(store_->dead_letters()[0].subject, torn);
+  EXPECT_EQ(rebuild(*store_, data_).unreadable, 0);
+}
+
+TEST_F(RebuildTest, AnUnreadableEndFileIsPassedByAndTheWorkIsLookedAt) {
+  const std::string job = accept(40);
+  test::render_all(*store_, data_);
+  std::ofstream(data_.job_end(job)) << "{";
+  lose_redis();
+  EXPECT_EQ(rebuild(*store_, data_).restored, 1);
+  EXPECT_EQ(states(job), "done done done done ready ");
+}
+
+TEST_F(RebuildTest, BundlesAreKnownAgain) {
+  accept(40);
+  lose_redis();
+  rebuild(*store_, data_);
+  ASSERT_EQ(store_->list_bundles().size(), 1U);
+  EXPECT_EQ(store_->list_bundles()[0].hash, test::sample_bundle().hash);
+}
+
+TEST_F(RebuildTest, TwoCoordinatorsAtOnceDoNoHarm) {
+  std::vector<std::string> jobs;
+  jobs.reserve(20);
+  for (int i = 0; i < 20; ++i) jobs.push_back(accept(40));
+  lose_redis();
+  const auto work = [&] {
+    queue::JobStore store(options_);
+    rebuild(store, data_);
+  };
+  {
+    const std::jthread one(work);
+    const std::jthread other(work);
+  }
+  for (const std::string& job : jobs) EXPECT_EQ(states(job), "ready waiting waiting waiting waiting ");
+  test::render_all(*store_, data_);
+  for (const std::string& job : jobs) EXPECT_EQ(store_->get_job(job)->state, queue::JobState::done);
+}
+
+}  // namespace
+}  // namespace reelfarm::coordinator
