@@ -52,6 +52,7 @@ int run_retry(const Arguments& arguments);
 int run_reroll(const Arguments& arguments);
 int run_takes(const Arguments& arguments);
 int run_use(const Arguments& arguments);
+int run_report(const Arguments& arguments);
 int run_resubmit(const Arguments& arguments);
 int run_set_priority(const Arguments& arguments);
 int run_groups(const Arguments& arguments);

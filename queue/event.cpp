@@ -50,6 +50,7 @@ std::vector<Event> EventReader::read(std::chrono::milliseconds wait, int limit) 
     event.task = fields.text("task");
     event.owner = fields.text("owner");
     event.state = fields.text("state");
+    event.error_class = fields.text("class");
     event.text = fields.text("text");
     event.attempt = fields.integer("attempt");
     event.step = static_cast<int>(fields.integer("step"));

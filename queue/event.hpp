@@ -19,10 +19,11 @@ struct Event {
                      ///< poison, cancelled, paused, resumed, held, priority, corrupt, closed, group, bundle,
                      ///< tail_mismatch, used, blocklisted and unblocklisted (text: the host)
   std::string job;
-  std::string task;   ///< empty: about the job as a whole
-  std::string owner;  ///< group or stitcher; empty: none
-  std::string state;  ///< of the task, or of the job when task is empty
-  std::string text;   ///< reason or error, for people
+  std::string task;         ///< empty: about the job as a whole
+  std::string owner;        ///< group or stitcher; empty: none
+  std::string state;        ///< of the task, or of the job when task is empty
+  std::string error_class;  ///< of retry, failed and poison of a task: a FailureClass name or "poison"
+  std::string text;         ///< reason or error, for people
   std::int64_t attempt = 0;
   int step = 0;
   int steps = 0;

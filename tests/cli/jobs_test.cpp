@@ -222,6 +222,23 @@ TEST_F(Jobs, GroupsAreListed) {
   EXPECT_EQ(line_->run({"drain", "nobody"}).code, 2);
 }
 
+TEST_F(Jobs, TheReportTellsOfTheNight) {
+  enqueue({"--prompt", "x", "--wait"});
+  run({"enqueue", "--prompt", "FAIL", "--wait"});
+  const Ended text = run({"report"});
+  EXPECT_EQ(text.code, 0) << text.errors;
+  EXPECT_THAT(text.output, HasSubstr("the test asked for a failure"));
+  const json report = json::parse(run({"report", "--since", "2d", "--json"}).output);
+  EXPECT_GE(report.at("jobs").at("done"), 1);
+  EXPECT_GE(report.at("jobs").at("failed"), 1);
+  EXPECT_GE(report.at("windows").at("count"), 1);
+  for (const char* since : {"12", "h", "-1h", "nanh", "0m", "yesterday"}) {
+    const Ended bad = run({"report", "--since", since});
+    EXPECT_EQ(bad.code, 2);
+    EXPECT_THAT(bad.errors, HasSubstr("--since")) << since;
+  }
+}
+
 TEST_F(Jobs, WatchShowsOneJobToItsEnd) {
   const json job = enqueue({"--prompt", "x", "--frames", "40"});
   const Ended watched = line_->run({"watch", job.at("job")});

@@ -106,6 +106,9 @@ TEST_F(ServerTest, WithoutACoordinatorTheJobIsSubmittedAndItSaysSo) {
 
 TEST_F(ServerTest, TheCoordinatorRefusesADataFolderOfAnotherFarmOrAnUnwritableOne) {
   const queue::PrivateRedis redis(options());
+  queue::StoreOptions store;
+  store.url = redis.url();
+  queue::JobStore(store).adopt_farm_id("this-farm");
   std::filesystem::create_directories(line_.path("data"));
   line_.write("data/farm.id", "another-farm\n");
   const Ended other = coordinator(redis.url(), line_.path("data").string());

@@ -1,0 +1,76 @@
+#include "cli/report/needs_hand.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "cli/why/group_bar.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using queue::JobState;
+
+// A coordinator decides within a second; a job that waits longer waits for something.
+constexpr std::chrono::seconds kPatience{60};
+
+bool some_group_may_take(const queue::JobRecord& job, const std::vector<queue::GroupRecord>& groups) {
+  const std::vector<GroupBar> bars = bars_of(groups, job, {});
+  return std::any_of(bars.begin(), bars.end(), [](GroupBar bar) {
+    return bar == GroupBar::none || bar == GroupBar::busy || bar == GroupBar::starting;
+  });
+}
+
+bool has_ended_badly(const NightRecords& records, const std::string& job) {
+  const auto found = std::find_if(records.jobs.begin(), records.jobs.end(),
+                                  [&](const queue::JobRecord& record) { return record.id == job; });
+  return found == records.jobs.end() || found->state == JobState::failed || found->state == JobState::cancelled;
+}
+
+std::string hand_for(const queue::JobRecord& job, const NightRecords& records) {
+  switch (job.state) {
+    case JobState::failed:
+      if (job.finished < records.since) return "";
+      return "failed: " + job.error.message + " (reelfarm why, retry)";
+    case JobState::submitted:
+      if (records.now - job.submitted < kPatience) return "";
+      return "no coordinator has accepted it (reelfarm why, doctor)";
+    case JobState::held:
+      if (!has_ended_badly(records, job.spec.after)) return "";
+      return "waits for " + job.spec.after + ", which will not be done (reelfarm resume, cancel)";
+    case JobState::queued:
+    case JobState::running:
+      if (some_group_may_take(job, records.groups)) return "";
+      return "no group that is there may take its windows (reelfarm why)";
+    case JobState::paused:
+    case JobState::done:
+    case JobState::cancelled:
+      return "";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<NeedsHand> what_needs_a_hand(const NightRecords& records) {
+  std::vector<NeedsHand> list;
+  for (const queue::JobRecord& job : records.jobs) {
+    if (std::string what = hand_for(job, records); !what.empty()) list.push_back({job.id, std::move(what)});
+  }
+  std::set<std::string> named;
+  for (const queue::Event& event : records.events) {
+    if (event.type != "blocklisted" || !named.insert(event.text + " " + event.job).second) continue;
+    list.push_back({event.text, "crashed windows of " + event.job + " too often: the job passes this host by"});
+  }
+  for (const queue::GroupRecord& group : records.groups) {
+    if (group.state == queue::GroupState::failed) list.push_back({group.id, "has failed: " + group.note});
+    if (group.state == queue::GroupState::gone && group.last_seen >= records.since) {
+      list.push_back({group.id, "of host " + group.host + " is gone without a word"});
+    }
+  }
+  for (const queue::DeadLetter& letter : records.dead_letters) {
+    if (letter.time >= records.since) list.push_back({letter.subject, "could not be read: " + letter.reason});
+  }
+  return list;
+}
+
+}  // namespace reelfarm::cli
