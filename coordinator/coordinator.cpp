@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "coordinator/data_marker.hpp"
+#include "coordinator/disk.hpp"
 #include "coordinator/end_file.hpp"
 #include "coordinator/inbox.hpp"
 #include "coordinator/output_placement.hpp"
@@ -114,6 +115,7 @@ void Coordinator::serve_queue() {
       if (SteadyClock::now() - last_reap >= options_.reap_every) {
         if (store->farm_id() != farm_id_) recover(*store);
         log_reaped(store->reap());
+        watch_disk(*store, data_.root(), options_.high_water);
         last_reap = SteadyClock::now();
         // Entries that had to wait (no bundle yet, disk full) have no event of their own when the reason goes away.
         look_again = true;

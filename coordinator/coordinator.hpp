@@ -21,6 +21,7 @@ struct CoordinatorOptions {
   std::chrono::milliseconds retry_pause{500};  ///< after Redis failed
   std::chrono::seconds janitor_every{300};
   std::chrono::seconds placement_scan_every{60};
+  double high_water = 95;  ///< percent of DATA's disk above which nothing new is rendered
   JanitorOptions janitor;
 };
 

@@ -61,6 +61,8 @@ InboxResult Inbox::process() {
   const auto entries = store_.read_inbox(kMaxEntries);
   if (entries.empty()) return result;
   const KnownBundles bundles = known_bundles(store_);
+  space_ = measure_(data_.root());
+  promised_ = store_.reserved_bytes();
   // In pieces, so that the first of a thousand jobs does not wait for the file of the last.
   for (std::size_t first = 0; first < entries.size(); first += kPiece) {
     process_piece(std::span(entries).subspan(first, std::min(kPiece, entries.size() - first)), bundles, result);
@@ -126,7 +128,7 @@ JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundle
   file.plan = plan_job(entry.job, completed.spec, limits, parent ? &parent->file.plan : nullptr);
   file.bundle = limits;
   file.submitted_ms = entry.submitted.time_since_epoch().count();
-  check_space(file.plan);
+  reserve_space(file.plan);
   if (parent) take_over(data_, *parent, entry.job, file.plan);
   return file;
 }
@@ -149,13 +151,17 @@ void Inbox::check_against_farm(const queue::JobSpec& spec) {
   }
 }
 
-void Inbox::check_space(const queue::Plan& plan) const {
-  std::error_code error;
-  const auto space = std::filesystem::space(data_.root(), error);
-  if (!error && space.capacity > 0 && plan.bytes_needed > space.capacity) {
-    throw Rejected("the job needs about " + std::to_string(plan.bytes_needed >> 20) + " MiB of disk, but all of " +
-                   data_.root().string() + " has " + std::to_string(space.capacity >> 20) + " MiB");
+void Inbox::reserve_space(const queue::Plan& plan) {
+  if (!space_) return;
+  const std::string need = "the job needs about " + std::to_string(plan.bytes_needed >> 20) + " MiB of disk";
+  if (plan.bytes_needed > space_->capacity) {
+    throw Rejected(need + ", but all of " + data_.root().string() + " has " + std::to_string(space_->capacity >> 20) +
+                   " MiB");
   }
+  if (promised_ + plan.bytes_needed > space_->free) {
+    throw NotYet(need + ": that is not free in " + data_.root().string() + ", or accepted jobs still need it");
+  }
+  promised_ += plan.bytes_needed;
 }
 
 void Inbox::accept(const JobFile& file, InboxResult& result) {
@@ -188,6 +194,7 @@ void Inbox::keep_waiting(const std::string& job, const std::string& reason, Inbo
   std::string& logged = waiting_[job];
   if (logged != reason) {
     logged = reason;
+    store_.note_waiting(job, reason);
     spdlog::warn("job={} state=submitted reason=\"{}\"", job, reason);
   }
 }

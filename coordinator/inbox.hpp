@@ -1,9 +1,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "coordinator/disk.hpp"
 #include "coordinator/job_file.hpp"
 #include "coordinator/prompt_check.hpp"
 #include "coordinator/request_check.hpp"
@@ -15,7 +17,7 @@ namespace reelfarm::coordinator {
 struct InboxResult {
   int accepted = 0;
   int rejected = 0;
-  int waiting = 0;  ///< left in the inbox: no bundle is known yet, or the disk refused the job file
+  int waiting = 0;  ///< left in the inbox, with the reason: no bundle is known yet, no room on the disk
 };
 
 /// Bundles registered with the farm, and which of them a group holds now.
@@ -25,7 +27,8 @@ KnownBundles known_bundles(queue::JobStore& store);
 /// be repeated: two inboxes at work at once, or one that is killed and started again, accept each job once.
 class Inbox {
  public:
-  Inbox(queue::JobStore& store, queue::DataFolder data) : store_(store), data_(std::move(data)), prompts_(data_) {}
+  Inbox(queue::JobStore& store, queue::DataFolder data, MeasureDisk measure = measure_disk)
+      : store_(store), data_(std::move(data)), measure_(std::move(measure)), prompts_(data_) {}
 
   /// One pass over the inbox. Throws queue::Error when Redis fails.
   InboxResult process();
@@ -35,13 +38,17 @@ class Inbox {
   /// The plan of the job file that is there, or a new one. Throws Rejected, NotYet.
   JobFile decide(const queue::InboxEntry& entry, const KnownBundles& bundles);
   void check_against_farm(const queue::JobSpec& spec);
-  void check_space(const queue::Plan& plan) const;
+  /// Promises the plan its room on the disk. Throws Rejected when it could never have it, NotYet while it cannot.
+  void reserve_space(const queue::Plan& plan);
   void accept(const JobFile& file, InboxResult& result);
   void reject(const std::string& job, const std::string& reason, InboxResult& result);
   void keep_waiting(const std::string& job, const std::string& reason, InboxResult& result);
 
   queue::JobStore& store_;
   queue::DataFolder data_;
+  MeasureDisk measure_;
+  std::optional<DiskSpace> space_;  ///< at the beginning of this pass
+  std::uint64_t promised_ = 0;      ///< bytes of it that accepted jobs may still write
   PromptCheck prompts_;
   std::map<std::string, std::string> waiting_;  ///< job -> reason already logged
 };

@@ -1,6 +1,7 @@
 #include "coordinator/options.hpp"
 
 #include <boost/program_options.hpp>
+#include <charconv>
 #include <iostream>
 
 namespace reelfarm::coordinator {
@@ -13,7 +14,19 @@ std::string from_environment(const std::string& name) {
   if (name == "REELFARM_DATA") return "data";
   if (name == "REELFARM_FARM") return "farm";
   if (name == "REELFARM_OUTPUT_ROOT") return "output-root";
+  if (name == "REELFARM_HIGH_WATER") return "high-water";
   return {};
+}
+
+/// "95%" or "95".
+double percent_from(const std::string& text) {
+  double percent = 0;
+  const char* const last = text.data() + text.size() - (text.ends_with('%') ? 1 : 0);
+  const auto [end, error] = std::from_chars(text.data(), last, percent);
+  if (error != std::errc() || end != last || !(percent > 0 && percent <= 100)) {
+    throw OptionError("--high-water '" + text + "': give a part of the disk above 0% and up to 100%, for example 95%");
+  }
+  return percent;
 }
 
 }  // namespace
@@ -22,6 +35,7 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
   CoordinatorOptions command;
   std::string data;
   std::string output_root;
+  std::string high_water;
   po::options_description options(
       "reelfarm-coordinator: judges and plans what is submitted, ends leases that ran out, puts copies of videos "
       "where\n"
@@ -32,6 +46,8 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
       "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB] or unix:///PATH");
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("output-root", po::value(&output_root), "folder below which jobs may have copies put by --output");
+  add("high-water", po::value(&high_water)->default_value("95%"),
+      "part of DATA's disk above which no new window is rendered; videos are still stitched");
   add("listen", po::value<std::string>(), "HOST:PORT of the status page: not in this version");
   add("farm", po::value(&command.store.farm)->default_value(command.store.farm), "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&command.store.allow_volatile), "accept a Redis without persistence");
@@ -50,6 +66,7 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
   } catch (const po::error& error) {
     throw OptionError(error.what());
   }
+  command.high_water = percent_from(high_water);
   command.data = std::filesystem::absolute(data);
   if (!output_root.empty()) {
     command.output_root = std::filesystem::absolute(output_root);

@@ -13,8 +13,8 @@ class OptionError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Reads the command line and REELFARM_REDIS, REELFARM_DATA, REELFARM_FARM, REELFARM_OUTPUT_ROOT; nothing when --help
-/// was asked for and printed. Throws OptionError.
+/// Reads the command line and REELFARM_REDIS, REELFARM_DATA, REELFARM_FARM, REELFARM_OUTPUT_ROOT, REELFARM_HIGH_WATER;
+/// nothing when --help was asked for and printed. Throws OptionError.
 std::optional<CoordinatorOptions> read_options(int argc, char** argv);
 
 }  // namespace reelfarm::coordinator

@@ -90,6 +90,7 @@ struct JobRecord {
   std::uint64_t bytes_needed = 0;  ///< disk reserved for it, as planned
   std::string fingerprint;         ///< of the first group that claimed an image or window task; empty: none yet
   bool allow_mix = false;          ///< an operator allowed groups of other fingerprints
+  std::string waiting;             ///< submitted: why it is not accepted yet, for people; empty: nobody has said
   std::string hold;                ///< why it is held, for people; empty: it is not
   bool paused = false;
   bool partial = false;  ///< failed or cancelled; the output, if any, has only the leading windows

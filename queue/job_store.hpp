@@ -104,6 +104,15 @@ struct SavedEnd {
   ServerTime finished{};
 };
 
+/// The file system that DATA lies on, as a coordinator has measured it.
+struct DiskState {
+  bool full = false;           ///< above the high-water mark: no image and no window is leased, stitching goes on
+  std::uint64_t free = 0;      ///< bytes that the farm may still write
+  std::uint64_t capacity = 0;  ///< bytes
+  double high_water = 0;       ///< percent of the capacity
+  ServerTime measured{};       ///< set by the store
+};
+
 /// What DATA knows of a job.
 struct SavedJob {
   JobSpec asked;
@@ -194,6 +203,11 @@ class JobStore {
   /// again, the same. Nobody else gets it while one of the later takes is there.
   Take reserve_take(const std::string& job, const std::string& parent);
 
+  /// Keeps with an inbox entry why it is not accepted yet: JobRecord::waiting. Nothing when there is no such entry.
+  void note_waiting(const std::string& job, const std::string& reason);
+
+  void report_disk(const DiskState& disk);
+
   /// Gives Redis the farm's id, `wanted` or, when that is empty, a new one, if it has none. Returns the one it has.
   std::string adopt_farm_id(const std::string& wanted = "");
 
@@ -274,7 +288,10 @@ class JobStore {
   std::vector<JobRecord> list_jobs(const JobQuery& query = {});
   /// Throws CodecError when the record cannot be read; get_tasks shows such a one as corrupt.
   std::optional<TaskRecord> get_task(const std::string& task);
-  std::vector<TaskRecord> get_tasks(const std::string& job);      ///< image, windows in order, stitch
+  std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch
+  std::optional<DiskState> disk_state();                      ///< nothing: not measured yet
+  /// Bytes that jobs which are not over may still write: of JobRecord::bytes_needed, the share of windows not done.
+  std::uint64_t reserved_bytes();
   std::vector<HostCrashes> host_crashes(const std::string& job);  ///< by host
   std::vector<JobRecord> takes(const std::string& job);           ///< of the same video, by number; empty: no such job
   int used_take(const std::string& job);                          ///< chosen, else the newest that is done; 0: none is

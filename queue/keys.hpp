@@ -16,6 +16,7 @@ class Keys {
   const std::string& prefix() const { return prefix_; }  ///< "{farm}:"
 
   std::string farm() const { return prefix_ + "farm:meta"; }                                 ///< hash: schema, id
+  std::string disk() const { return prefix_ + "farm:disk"; }                                 ///< hash: how full DATA is
   std::string inbox() const { return prefix_ + "inbox:index"; }                              ///< zset job -> sequence
   std::string inbox_entry(std::string_view job) const { return with("inbox:entry:", job); }  ///< hash
   std::string rejected(std::string_view job) const { return with("inbox:rejected:", job); }  ///< hash, expires
@@ -23,6 +24,7 @@ class Keys {
   std::string sequence() const { return prefix_ + "inbox:sequence"; }                        ///< counter
   std::string jobs() const { return prefix_ + "job:index"; }                                 ///< zset job -> sequence
   std::string finished_jobs() const { return prefix_ + "job:finished"; }                     ///< zset job -> ms
+  std::string reserved() const { return prefix_ + "job:reserved"; }                          ///< hash job -> bytes
   std::string job(std::string_view job) const { return with("job:record:", job); }           ///< hash
   std::string job_tasks(std::string_view job) const { return with("job:tasks:", job); }      ///< list of task ids
   std::string job_after(std::string_view job) const { return with("job:after:", job); }      ///< set of held jobs

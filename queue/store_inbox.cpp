@@ -45,6 +45,10 @@ bool JobStore::accept(const std::string& job, const Plan& plan) {
   return Reply(reply.get())[0].text() == "ok";
 }
 
+void JobStore::note_waiting(const std::string& job, const std::string& reason) {
+  impl_->run("note_waiting", impl_->keys.inbox_entry(job), {job, reason});
+}
+
 bool JobStore::reject(const std::string& job, const std::string& reason) {
   const ReplyPtr reply = impl_->run("reject", impl_->keys.inbox_entry(job),
                                     {job, reason, milliseconds_text(impl_->options.rejected_memory), "0"});

@@ -50,8 +50,9 @@ void append_plan(Arguments& arguments, const std::string& job, const Plan& plan,
                                      [](const TaskSpec& task) { return task.kind == TaskKind::window; });
   arguments.insert(arguments.end(),
                    {encode(plan.spec), std::to_string(plan.spec.priority), std::to_string(windows),
-                    std::to_string(plan.bytes_needed), plan.spec.after, plan.spec.required_dtype(), plan.fingerprint,
-                    output_of(job, plan), plan.spec.family, std::to_string(plan.spec.take)});
+                    std::to_string(windows - plan.spec.from_window.value_or(0)), std::to_string(plan.bytes_needed),
+                    plan.spec.after, plan.spec.required_dtype(), plan.fingerprint, output_of(job, plan),
+                    plan.spec.family, std::to_string(plan.spec.take)});
   append_tasks(arguments, plan, dependents);
 }
 

@@ -110,6 +110,7 @@ JobRecord inbox_record(const std::string& id, const HashFields& fields) {
   job.spec = job.asked;
   job.priority = job.asked.priority;
   job.sequence = fields.integer("sequence");
+  job.waiting = fields.text("waiting");
   job.submitted = fields.time("submitted");
   return job;
 }

@@ -3,6 +3,7 @@
 #include <hiredis/hiredis.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -29,11 +30,18 @@ std::string sha1_of(std::string_view text) {
 
 std::map<std::string, Script, std::less<>> load_scripts() {
   std::map<std::string, Script, std::less<>> scripts;
-  const std::string prelude(script_sources().front().text);
+  const auto text_of = [](std::string_view name) {
+    const auto found = std::ranges::find(script_sources(), name, &ScriptSource::name);
+    if (found == script_sources().end()) throw std::logic_error("no Lua source named " + std::string(name));
+    return std::string(found->text);
+  };
+  const std::string prelude = text_of("prelude");
+  const std::string with_plan = prelude + text_of("enter_plan");
   for (const ScriptSource& source : script_sources()) {
     Script script;
     script.name = source.name;
-    script.text = source.name == "prelude" ? prelude : prelude + std::string(source.text);
+    const bool plans = source.name == "accept" || source.name == "restore";
+    script.text = source.name == "prelude" ? prelude : (plans ? with_plan : prelude) + std::string(source.text);
     script.sha1 = sha1_of(script.text);
     scripts.emplace(script.name, std::move(script));
   }

@@ -36,6 +36,7 @@ if ARGV[10] ~= '' and task.tail_sha256 == '' then
 end
 event('done', task.job, {'task', task.id, 'state', 'done', 'owner', task.owner, 'attempt', task.attempt})
 settle_dependents(task, job)
+if task.kind == 'window' then reserve(job) end
 if task.kind == 'stitch' then
   redis.call('HSET', job_key(job.id), 'output', ARGV[9])
   if not OVER[job.state] then set_job_over(job, 'done', '', '', '') end

@@ -19,6 +19,7 @@ local KEY = {
   sequence = prefix .. 'inbox:sequence',
   jobs = prefix .. 'job:index',
   finished = prefix .. 'job:finished',
+  reserved = prefix .. 'job:reserved',
   delayed = prefix .. 'task:delayed',
   ready_stitch = prefix .. 'task:ready:stitch',
   leases = prefix .. 'lease:expiry',
@@ -28,6 +29,7 @@ local KEY = {
   bundles = prefix .. 'bundle:index',
   events = prefix .. 'event:stream',
   dead = prefix .. 'event:dead',
+  disk = prefix .. 'farm:disk',
 }
 local function inbox_key(job) return prefix .. 'inbox:entry:' .. job end
 local function rejected_key(job) return prefix .. 'inbox:rejected:' .. job end
@@ -72,7 +74,7 @@ local TASK_FIELDS = {'schema', 'job', 'kind', 'window', 'state', 'depends', 'dep
                      'attempt', 'owner', 'nonce', 'crashes', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
                      'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started', 'host'}
 local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'dtype', 'priority', 'sequence',
-                    'started', 'closed', 'windows'}
+                    'started', 'closed', 'windows', 'bytes_needed', 'rendered'}
 local KINDS = {image = true, window = true, stitch = true}
 local OVER = {done = true, failed = true, cancelled = true}
 
@@ -235,11 +237,27 @@ local function tell_followers(job)
   if job.state == 'done' then redis.call('DEL', key) end
 end
 
+-- Notes how much a job may still write: of the disk it was planned with, the share of its own windows that are not done.
+local function reserve(job)
+  if OVER[job.state] then
+    redis.call('HDEL', KEY.reserved, job.id)
+    return
+  end
+  local open = 0
+  for _, id in ipairs(job_tasks(job.id)) do
+    local task = read(task_key(id), {'kind', 'state'})
+    if task.kind == 'window' and task.state ~= 'done' then open = open + 1 end
+  end
+  local bytes = number(job.bytes_needed) * open / math.max(number(job.rendered), 1)
+  redis.call('HSET', KEY.reserved, job.id, string.format('%.0f', math.floor(bytes)))
+end
+
 local function set_job_over(job, state, error_class, message, task_id)
   job.state = state
   redis.call('HSET', job_key(job.id), 'state', state, 'finished', now, 'error_class', error_class, 'error', message,
              'error_task', task_id)
   redis.call('ZADD', KEY.finished, now, job.id)
+  reserve(job)
   event(state, job.id, {'state', state, 'text', message})
   tell_followers(job)
 end
@@ -361,65 +379,4 @@ local function count_and_retry(task, job, counter, limit, final, verb, error_cla
     make_ready(task, job, math.min(cap, base * 2 ^ math.min(count - 1, 30)))
   end
   return over
-end
-
--- Enters the tasks of a job that has just been accepted, those that are done already as such, and makes ready what may run.
--- job: id, priority, sequence, and what index_ready reads. ARGV from `at`: number of tasks; then for each: id, kind, window,
--- spec (JSON), depends, dependents, bundle hash, and of one that is done digest, artifact (JSON), sha256 of the tail, tail (JSON)
--- and metrics (JSON), of another five times "".
-local function enter_tasks(job, at)
-  local waiting = {}
-  for first = at + 1, at + 12 * tonumber(ARGV[at]), 12 do
-    local task = {id = ARGV[first], job = job.id, kind = ARGV[first + 1], depends = ARGV[first + 4], bundle = ARGV[first + 6],
-                  priority = job.priority, sequence = job.sequence}
-    redis.call('RPUSH', job_tasks_key(job.id), task.id)
-    redis.call('HSET', task_key(task.id), 'schema', SCHEMA, 'job', job.id, 'kind', task.kind, 'window', ARGV[first + 2], 'spec',
-               ARGV[first + 3], 'depends', task.depends, 'dependents', ARGV[first + 5], 'bundle', task.bundle, 'priority',
-               task.priority, 'sequence', task.sequence, 'attempt', 0, 'state', 'waiting')
-    local digest, tail_sha256 = ARGV[first + 7], ARGV[first + 9]
-    if digest == '' then
-      waiting[#waiting + 1] = task
-    else
-      redis.call('HSET', task_key(task.id), 'state', 'done', 'digest', digest, 'artifact', ARGV[first + 8], 'metrics',
-                 ARGV[first + 11], 'finished', now, 'fraction', 1)
-      if tail_sha256 ~= '' then redis.call('HSET', task_key(task.id), 'tail_sha256', tail_sha256, 'tail', ARGV[first + 10]) end
-    end
-  end
-  for _, task in ipairs(waiting) do
-    if dependencies_met(task) then make_ready(task, job, 0) end
-  end
-end
-
--- Makes a job of what a coordinator has planned, and gives it. It is over where its stitch task is done: the caller says how.
--- entry: asked (JSON), request, sequence and submitted, as in the inbox. ARGV[at] spec with defaults filled in (JSON); then
--- priority, -100..100; number of windows; disk needed, bytes; job that must be done first, or ""; dtype that a group must
--- calculate in, or ""; fingerprint of the groups that rendered what is done, or ""; the video, relative to DATA, where the stitch
--- task is done, or ""; first of the takes that this is one of, or ""; its number among them; the tasks, see enter_tasks.
-local function enter_plan(id, entry, at)
-  local spec, priority, windows, bytes, after, dtype = unpack(ARGV, at, at + 5)
-  local fingerprint, output, family, take = unpack(ARGV, at + 6, at + 9)
-  local hold = ''
-  if after ~= '' and output == '' then
-    local state = redis.call('HGET', job_key(after), 'state')
-    if state and state ~= 'done' then
-      hold = 'waits for ' .. after .. (OVER[state] and ', which is ' .. state or '')
-    elseif not state and redis.call('EXISTS', inbox_key(after)) == 1 then
-      hold = 'waits for ' .. after
-    end
-  end
-  local job = {id = id, priority = priority, sequence = entry.sequence, paused = '0', hold = hold, fingerprint = fingerprint,
-               allow_mix = '0', dtype = dtype, started = '0', output = output}
-  job.state = live_state(job)
-  redis.call('DEL', inbox_key(id))
-  redis.call('ZREM', KEY.inbox, id)
-  redis.call('HSET', job_key(id), 'schema', SCHEMA, 'state', job.state, 'asked', entry.asked, 'spec', spec, 'request',
-             entry.request, 'priority', priority, 'sequence', entry.sequence, 'windows', windows, 'bytes_needed', bytes,
-             'after', after, 'hold', hold, 'paused', '0', 'dtype', dtype, 'fingerprint', fingerprint, 'output', output,
-             'family', family, 'submitted', entry.submitted, 'accepted', now)
-  redis.call('ZADD', KEY.jobs, entry.sequence, id)
-  if family ~= '' then redis.call('ZADD', takes_key(family), 1, family, take, id) end
-  if hold ~= '' then redis.call('SADD', job_after_key(after), id) end
-  event('accepted', id, {'state', job.state, 'text', hold})
-  enter_tasks(job, at + 10)
-  return job
 end

@@ -52,6 +52,7 @@ end
 for _, task in ipairs(waiting) do
   if dependencies_met(task) then make_ready(task, job, 0) end
 end
+reserve(job)
 tell_followers(job)
 event('retry', job.id, {'state', job.state})
 return {'ok', job.state}

@@ -239,7 +239,8 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
   const std::string script =
       detail::find_script("prelude").text +
       "return {KEY.inbox, KEY.sequence, KEY.jobs, KEY.finished, KEY.delayed, KEY.ready_stitch, KEY.leases, "
-      "KEY.claims, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, inbox_key('x'), "
+      "KEY.claims, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, KEY.disk, KEY.reserved, "
+      "inbox_key('x'), "
       "rejected_key('x'), request_key('x'), job_key('x'), job_tasks_key('x'), job_after_key('x'), "
       "job_blocklist_key('x'), takes_key('x'), used_take_key('x'), forgotten_key('x'), task_key('x'), group_key('x'), "
       "bundle_key('x'), "
@@ -259,6 +260,8 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
                                       k.bundles(),
                                       k.events(),
                                       k.dead_letters(),
+                                      k.disk(),
+                                      k.reserved(),
                                       k.inbox_entry("x"),
                                       k.rejected("x"),
                                       k.request("x"),

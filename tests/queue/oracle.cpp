@@ -32,6 +32,7 @@ bool Oracle::accept(const std::string& id, const Plan& plan) {
   job.after = plan.spec.after;
   job.dtype = plan.spec.required_dtype();
   job.fingerprint = plan.fingerprint;
+  job.bytes_needed = plan.bytes_needed;
   const bool whole = plan.finished.size() == plan.tasks.size();
   if (const auto after = jobs.find(job.after); !whole && after != jobs.end() && after->second.state != JobState::done) {
     job.held = true;
@@ -89,7 +90,7 @@ const Oracle::Task* Oracle::next(const ClaimFilter& filter) {
       if (task.not_before != 0) continue;
       if (std::find(filter.kinds.begin(), filter.kinds.end(), task.spec.kind) == filter.kinds.end()) continue;
       if (is_render(task)) {
-        if (job.paused || job.held || task.spec.bundle_hash != filter.bundle_hash) continue;
+        if (disk_full || job.paused || job.held || task.spec.bundle_hash != filter.bundle_hash) continue;
         const bool bound = !job.mix && !job.fingerprint.empty();
         if (bound && job.fingerprint != filter.fingerprint) continue;
         if (!bound && !job.dtype.empty() && job.dtype != filter.dtype) continue;
@@ -108,6 +109,18 @@ const Oracle::Task* Oracle::next(const ClaimFilter& filter) {
 void Oracle::register_group(const GroupRecord& group) {
   GroupRecord& known = groups[group.id] = group;
   known.last_seen = ServerTime(std::chrono::milliseconds(now));
+}
+
+std::uint64_t Oracle::reserved(const Job& job) {
+  if (!job.accepted || is_terminal(job.state)) return 0;
+  std::uint64_t windows = 0;
+  std::uint64_t open = 0;
+  for (const Task& task : job.tasks) {
+    if (task.spec.kind != TaskKind::window) continue;
+    ++windows;
+    if (task.state != TaskState::done) ++open;
+  }
+  return job.bytes_needed * open / windows;
 }
 
 bool Oracle::passed_by(const Job& job, const Task& task, const ClaimFilter& filter) const {

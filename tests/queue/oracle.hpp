@@ -51,6 +51,7 @@ class Oracle {
     std::string fingerprint;
     std::string dtype;
     std::string after;
+    std::uint64_t bytes_needed = 0;
     std::map<std::string, int> host_crashes;
     std::vector<Task> tasks;
     std::set<std::string> followers;
@@ -59,8 +60,12 @@ class Oracle {
   std::int64_t now = 0;
   std::map<std::string, Job> jobs;
   std::map<std::string, GroupRecord> groups;
+  bool disk_full = false;
 
   void register_group(const GroupRecord& group);
+
+  /// Bytes that a job may still write.
+  static std::uint64_t reserved(const Job& job);
 
   void submit(const std::string& job, std::int64_t sequence);
   bool accept(const std::string& job, const Plan& plan);

@@ -76,6 +76,9 @@ class Simulation {
       }
     }
     ASSERT_EQ(listed, oracle_.jobs.size());
+    std::uint64_t reserved = 0;
+    for (const auto& [id, job] : oracle_.jobs) reserved += Oracle::reserved(job);
+    ASSERT_EQ(store_.reserved_bytes(), reserved);
     std::vector<FencingToken> held = store_.leases();
     const auto by_task = [](const FencingToken& a, const FencingToken& b) { return a.task < b.task; };
     std::sort(held.begin(), held.end(), by_task);
@@ -95,6 +98,8 @@ class Simulation {
       ASSERT_EQ(store_.allow_mix(id, true).code, oracle_.allow_mix(id, true));
     }
     ASSERT_EQ(store_.reap(steady_).requeued, oracle_.reap(std::llabs(drift_) < 1000 ? 0 : drift_).requeued);
+    oracle_.disk_full = false;
+    store_.report_disk({});
     for (int idle = 0; idle < 4;) {
       bool worked = false;
       for (const ClaimFilter& filter : filters_) {
@@ -174,6 +179,7 @@ class Simulation {
         if (task.kind == TaskKind::window) task.depends.clear();
       }
     }
+    plan.bytes_needed = static_cast<std::uint64_t>(pick(1000));
     if (chance(20)) finish_some(plan);
     const bool accepted = store_.accept(id, plan);
     const auto found = oracle_.jobs.find(id);
@@ -290,8 +296,15 @@ class Simulation {
     }
   }
 
-  /// A group shows itself, or that it drains.
+  std::string measure_disk() {
+    oracle_.disk_full = chance(25);
+    store_.report_disk({.full = oracle_.disk_full, .free = 1, .capacity = 2, .high_water = 95});
+    return oracle_.disk_full ? "disk full" : "disk has room";
+  }
+
+  /// A group shows itself, or that it drains; or the disk is measured.
   std::string announce() {
+    if (chance(25)) return measure_disk();
     const ClaimFilter& filter = filters_[static_cast<std::size_t>(pick(3))];
     GroupRecord group = group_of(filter);
     group.state = chance(80) ? GroupState::idle : GroupState::draining;
