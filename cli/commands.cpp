@@ -159,6 +159,12 @@ std::vector<Command> all_commands() {
       {"report", "", "what the night brought: jobs, speed, trouble by host, and what needs a hand", 0, 0,
        with({of_this_call({"since", "TIME", "12h", "how far to look back: 90m, 12h, 2d"}), kJson}, kFarm), run_report,
        "", ""},
+      {"rm", "JOB...", "remove jobs that are over, and their files", 1, 1000,
+       with({of_this_call({"videos", "", "off", "the published videos as well"}), kJson}, kFarm), run_rm, "", ""},
+      {"du", "[JOB...]", "what jobs take on the disk, what is free and what is reserved", 0, 1000, with({kJson}, kFarm),
+       run_du, "", ""},
+      {"gc", "", "free what nobody needs: inputs of no job, windows of no task, folders of removed jobs", 0, 0,
+       with({{"dry-run", "", "off", "say what would be freed, remove nothing"}, kJson}, kFarm), run_gc, "", ""},
       {"groups", "", "worker groups: what they run on, hold and do", 0, 0, with({kJson}, kFarm), run_groups, "", ""},
       {"drain", "GROUP...", "let groups finish their step and take nothing more", 1, 1000, kFarm, run_drain, "", ""},
       {"undrain", "GROUP...", "let drained groups take work again", 1, 1000, kFarm, run_undrain, "", ""},
@@ -180,9 +186,6 @@ std::vector<Command> all_commands() {
        nullptr,
        "",
        "reelfarm-bundle"},
-      later("rm", "JOB...", "remove jobs and their files"),
-      later("du", "", "disk used by jobs"),
-      later("gc", "", "free disk"),
       later("doctor", "", "check the farm"),
   };
 }

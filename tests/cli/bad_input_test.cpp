@@ -190,7 +190,7 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearOne) {
 }
 
 TEST_F(BadInput, CommandsOfLaterVersionsSaySo) {
-  for (const char* command : {"rm", "du", "gc", "doctor"}) {
+  for (const char* command : {"doctor"}) {
     const Ended ended = line_->run({command, "j000000000000"});
     EXPECT_EQ(ended.code, 2) << command;
     EXPECT_THAT(ended.errors, HasSubstr("not in this version"));
