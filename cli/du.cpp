@@ -69,13 +69,11 @@ int run_du(const Arguments& arguments) {
   for (const std::string& job : arguments.operands()) jobs.push_back(require_job(store, job));
   if (arguments.operands().empty()) jobs = store.list_jobs();
   DiskUsage usage;
-  std::uint64_t reserved = 0;
   if (!as_json) std::printf("%-13s  %-9s  %10s  %10s  %10s  %s\n", "job", "state", "windows", "other", "video", "name");
   for (const queue::JobRecord& job : jobs) {
     print_job(job, usage_of(usage, data, job), as_json);
-    if (!queue::is_terminal(job.state)) reserved += job.bytes_needed;
   }
-  if (arguments.operands().empty()) print_farm(usage, data, reserved, as_json);
+  if (arguments.operands().empty()) print_farm(usage, data, store.reserved_bytes(), as_json);
   return kDone;
 }
 

@@ -33,7 +33,7 @@ std::string hand_for(const queue::JobRecord& job, const NightRecords& records) {
       return "failed: " + job.error.message + " (reelfarm why, retry)";
     case JobState::submitted:
       if (records.now - job.submitted < kPatience) return "";
-      return "no coordinator has accepted it (reelfarm why, doctor)";
+      return job.waiting.empty() ? "no coordinator has accepted it (reelfarm why, doctor)" : "waits: " + job.waiting;
     case JobState::held:
       if (!has_ended_badly(records, job.spec.after)) return "";
       return "waits for " + job.spec.after + ", which will not be done (reelfarm resume, cancel)";

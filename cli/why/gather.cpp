@@ -37,6 +37,7 @@ Facts gather_facts(queue::JobStore& store, const std::string& job) {
   if (!facts.job.spec.after.empty()) facts.after = store.get_job(facts.job.spec.after);
   if (facts.job.paused) facts.paused = time_of_pause(store, facts.job);
   facts.groups = store.list_groups();
+  facts.disk = store.disk_state();
   facts.host_crashes = store.host_crashes(job);
   facts.stitchers = stitchers_at_work(store);
   queue::JobQuery live;

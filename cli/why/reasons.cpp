@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cli/text.hpp"
+
 namespace reelfarm::cli {
 namespace {
 
@@ -48,6 +50,7 @@ Reason ended(const Facts& facts) {
 Reason submitted(const Facts& facts) {
   Reason reason;
   reason.code = ReasonCode::submitted;
+  reason.detail = facts.job.waiting;
   reason.since = facts.job.submitted;
   return reason;
 }
@@ -85,6 +88,14 @@ Reason resting(const Facts& facts, const TaskRecord& task) {
   reason.count = crashed ? task.crashes : task.failures;
   reason.limit = crashed ? facts.retry.max_crashes : facts.retry.max_failures;
   reason.until = task.not_before;
+  return reason;
+}
+
+Reason disk_full(const queue::DiskState& disk, const TaskRecord& task) {
+  Reason reason = about(ReasonCode::disk_full, task);
+  reason.detail = bytes_text(disk.free) + " of " + bytes_text(disk.capacity);
+  reason.count = static_cast<std::int64_t>(disk.high_water);
+  reason.since = disk.measured;
   return reason;
 }
 
@@ -186,6 +197,8 @@ void add_tasks(const Facts& facts, std::vector<Reason>& reasons) {
       reasons.push_back(resting(facts, task));
     } else if (task.spec.kind == TaskKind::stitch) {
       add_stitch(facts, task, reasons);
+    } else if (!stopped && facts.disk && facts.disk->full) {
+      reasons.push_back(disk_full(*facts.disk, task));
     } else if (!stopped) {
       add_groups(facts, task, reasons);
     }

@@ -20,6 +20,7 @@ enum class ReasonCode {
   running,
   lease_ran_out,
   resting,
+  disk_full,
   no_groups,
   group,
   groups_busy,

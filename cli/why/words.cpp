@@ -136,6 +136,8 @@ std::string_view to_string(ReasonCode code) {
       return "lease_ran_out";
     case ReasonCode::resting:
       return "resting";
+    case ReasonCode::disk_full:
+      return "disk_full";
     case ReasonCode::no_groups:
       return "no_groups";
     case ReasonCode::group:
@@ -190,6 +192,10 @@ std::string words_of(const Reason& reason, ServerTime now) {
       return name_of(reason) + " rests for " + span_text(now, reason.until) + " after going wrong " +
              std::to_string(reason.count) + " of at most " + plural(reason.limit, "time", "times") +
              (reason.host.empty() ? "" : ", last on host " + reason.host) + ": " + in_quotes(reason.detail);
+    case ReasonCode::disk_full:
+      return name_of(reason) + " is ready, but the disk is more than " + std::to_string(reason.count) +
+             " % full (free: " + reason.detail +
+             "): no window starts until there is room; 'reelfarm du', 'gc' and 'rm' show and make some";
     case ReasonCode::no_groups:
       return name_of(reason) + " is ready, and " +
              (reason.count == 0 ? "there is no worker group (reelfarm up, reelfarm-worker)"

@@ -65,6 +65,12 @@ TEST_F(Why, ASubmittedJobWaitsForACoordinator) {
   EXPECT_THAT(lines(job), ElementsAre(AllOf(HasSubstr("submitted 1 min 30 s ago"), HasSubstr("no coordinator"))));
 }
 
+TEST_F(Why, ASubmittedJobThatWaitsHasTheCoordinatorsWords) {
+  const std::string job = store_.submit(queue::test::make_spec()).job;
+  store_.note_waiting(job, "no bundle is registered yet");
+  EXPECT_THAT(lines(job), ElementsAre(HasSubstr("and waits: no bundle is registered yet")));
+}
+
 TEST_F(Why, AnUnknownJobIsBadInput) {
   EXPECT_THROW(gather_facts(store_, "j000000000000"), BadInput);
 }
@@ -205,6 +211,20 @@ TEST_F(Why, AHostThatCrashedTheJobIsPassedByUnlessItIsTheLastOne) {
   EXPECT_FALSE(store_.claim(render_filter("g1")));
   EXPECT_THAT(lines(crashing), ElementsAre(HasSubstr("g2 (host host-of-g2) is free"),
                                            AllOf(HasSubstr("g1"), HasSubstr("is passed by for this job"))));
+}
+
+TEST_F(Why, AFullDiskStartsNoWindow) {
+  registered(group("g1"));
+  const std::string waiting = job(1);
+  queue::DiskState disk;
+  disk.full = true;
+  disk.free = 1 << 20;
+  disk.capacity = 1 << 30;
+  disk.high_water = 95;
+  store_.report_disk(disk);
+  EXPECT_FALSE(store_.claim(render_filter("g1")));
+  EXPECT_THAT(lines(waiting), ElementsAre(AllOf(HasSubstr("window 0 is ready, but the disk is more than 95 % full"),
+                                                HasSubstr("1.0 MiB of 1.0 GiB"), HasSubstr("reelfarm du"))));
 }
 
 TEST_F(Why, AStitchWaitsForAStitcher) {
