@@ -120,4 +120,8 @@ class Oracle {
   StoreOptions options_;
 };
 
+inline bool is_render(const Oracle::Task& task) {
+  return task.spec.kind != TaskKind::stitch;
+}
+
 }  // namespace reelfarm::queue::test
