@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -30,9 +31,9 @@ void log_reaped(const queue::ReapResult& reaped) {
                reaped.cancelled, reaped.dropped);
 }
 
-/// Whether a job may have become over, or not over any more.
+/// Whether a job may have become over, or not over any more, or another take is to be delivered.
 bool is_end(const queue::Event& event) {
-  static const std::set<std::string> types = {"done", "failed", "cancelled", "closed", "retry"};
+  static const std::set<std::string> types = {"done", "failed", "cancelled", "closed", "retry", "used"};
   return event.task.empty() && types.contains(event.type);
 }
 
@@ -180,18 +181,26 @@ void Coordinator::follow_end(queue::JobStore& store, const queue::JobRecord& job
   } catch (const artifacts::ArtifactError& error) {
     spdlog::error("job={} end_file=failed error=\"{}\"", job.id, error.what());
   }
-  place(job);
+  place(store, job);
 }
 
-void Coordinator::place(const queue::JobRecord& job) {
-  if (options_.output_root.empty()) return;
-  if (job.state != queue::JobState::done || job.spec.output.empty() || job.output.empty()) return;
-  if (!lies_under(expand_output(job.spec.output, job.id, job.spec), options_.output_root)) return;
-  if (placed_output(data_, job.id)) return;
+// Of the takes of one job one is delivered, under the output of the first.
+void Coordinator::place(queue::JobStore& store, const queue::JobRecord& job) {
+  if (options_.output_root.empty() || job.state != queue::JobState::done) return;
+  if (job.spec.output.empty() && job.spec.family.empty()) return;
+  const std::vector<queue::JobRecord> takes = store.takes(job.id);
+  if (takes.empty()) return;
+  const queue::JobRecord& first = takes.front();
+  const int used = store.used_take(job.id);
+  const auto chosen =
+      std::find_if(takes.begin(), takes.end(), [&](const queue::JobRecord& take) { return take.spec.take == used; });
+  if (chosen == takes.end() || first.spec.output.empty() || chosen->output.empty()) return;
+  if (!lies_under(expand_output(first.spec.output, first.id, chosen->spec), options_.output_root)) return;
+  if (placed_take(data_, first.id) == used) return;
   try {
-    spdlog::info("job={} output=\"{}\"", job.id, place_output(data_, job).string());
+    spdlog::info("job={} take={} output=\"{}\"", first.id, used, place_take(data_, first, *chosen).string());
   } catch (const std::exception& error) {
-    spdlog::error("job={} output=failed error=\"{}\"", job.id, error.what());
+    spdlog::error("job={} take={} output=failed error=\"{}\"", first.id, used, error.what());
   }
 }
 

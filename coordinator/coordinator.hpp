@@ -46,7 +46,7 @@ class Coordinator {
   /// What belongs to a job's end: its end.json and the copy of its video.
   void follow_end(queue::JobStore& store, const queue::JobRecord& job);
   void follow_ends(queue::JobStore& store);
-  void place(const queue::JobRecord& job);
+  void place(queue::JobStore& store, const queue::JobRecord& job);
   void write_own_file(const std::string& farm_id) const;
   /// Runs `step` until stop(), again after a pause when Redis or the disk fails.
   void keep_running(const char* what, const std::function<void()>& step);

@@ -29,6 +29,9 @@ constexpr int kMaxVersions = 10'000;
 struct Placement {
   fs::path path;
   bool done = false;
+  fs::path wanted{};     ///< as the output template named it, before a number was added
+  int take = 1;          ///< whose video lies, or is to lie, at `path`
+  std::string sha256{};  ///< of what the farm has put there; while not done, of what is to be replaced; empty: nothing
 };
 
 std::optional<Placement> read_placement(const fs::path& file) {
@@ -36,16 +39,26 @@ std::optional<Placement> read_placement(const fs::path& file) {
   if (!fs::exists(file, error)) return std::nullopt;
   try {
     const json document = json::parse(artifacts::read_file(file));
-    return Placement{document.at("path").get<std::string>(), document.at("done").get<bool>()};
+    Placement placement{document.at("path").get<std::string>(), document.at("done").get<bool>()};
+    // Left out by programs that knew no takes.
+    placement.wanted = document.value("wanted", "");
+    placement.take = document.value("take", 1);
+    placement.sha256 = document.value("sha256", "");
+    return placement;
   } catch (const json::exception& problem) {
     throw queue::CodecError(file.string() + " cannot be read: " + problem.what());
   }
 }
 
 void write_placement(const fs::path& file, const Placement& placement) {
-  artifacts::write_file_durably(
-      file,
-      json{{"schema", queue::kSchema}, {"path", placement.path.string()}, {"done", placement.done}}.dump() + "\n");
+  artifacts::write_file_durably(file, json{{"schema", queue::kSchema},
+                                           {"path", placement.path.string()},
+                                           {"done", placement.done},
+                                           {"wanted", placement.wanted.string()},
+                                           {"take", placement.take},
+                                           {"sha256", placement.sha256}}
+                                              .dump() +
+                                          "\n");
 }
 
 /// Held while one process places the copy of one job.
@@ -89,27 +102,40 @@ bool same_content(const fs::path& one, const fs::path& other) {
          artifacts::sha256_of_file(one) == artifacts::sha256_of_file(other);
 }
 
-fs::path publish(const fs::path& copy, const fs::path& wanted, bool overwrite, const fs::path& placement_file) {
+/// Whether what lies at the place is what the farm has put there.
+bool is_ours(const Placement& placement) {
+  std::error_code ignored;
+  return !placement.sha256.empty() && fs::is_regular_file(placement.path, ignored) &&
+         artifacts::sha256_of_file(placement.path) == placement.sha256;
+}
+
+/// Renames the copy to the first free name from plan.path on, or over what is there.
+fs::path publish(const fs::path& copy, Placement plan, bool overwrite, const fs::path& placement_file) {
+  const fs::path first = plan.path;
+  const std::string sha256 = artifacts::sha256_of_file(copy);
   for (int version = 1; version <= kMaxVersions; ++version) {
-    fs::path target = numbered(wanted, version);
+    plan.path = numbered(first, version);
+    plan.done = false;
     std::error_code ignored;
-    if (!overwrite && fs::exists(fs::symlink_status(target, ignored))) continue;
+    if (!overwrite && fs::exists(fs::symlink_status(plan.path, ignored))) continue;
     // Written first, so that a crash after the rename does not lead to a second copy.
-    write_placement(placement_file, {target, false});
+    write_placement(placement_file, plan);
     try {
       if (overwrite) {
-        if (::rename(copy.c_str(), target.c_str()) != 0) throw StorageError("rename to", target, 0, errno);
-        artifacts::sync_path(target.parent_path());
+        if (::rename(copy.c_str(), plan.path.c_str()) != 0) throw StorageError("rename to", plan.path, 0, errno);
+        artifacts::sync_path(plan.path.parent_path());
       } else {
-        artifacts::rename_durably(copy, target);
+        artifacts::rename_durably(copy, plan.path);
       }
-      write_placement(placement_file, {target, true});
-      return target;
+      plan.done = true;
+      plan.sha256 = sha256;
+      write_placement(placement_file, plan);
+      return plan.path;
     } catch (const StorageError& error) {
       if (error.code().value() != EEXIST) throw;
     }
   }
-  throw StorageError("find a free name for", wanted, 0, EEXIST);
+  throw StorageError("find a free name for", first, 0, EEXIST);
 }
 
 }  // namespace
@@ -126,25 +152,40 @@ std::optional<fs::path> placed_output(const queue::DataFolder& data, const std::
   return placement->path;
 }
 
+std::optional<int> placed_take(const queue::DataFolder& data, const std::string& job) {
+  const auto placement = read_placement(data.job_placement(job));
+  if (!placement || !placement->done) return std::nullopt;
+  return placement->take;
+}
+
 fs::path place_output(const queue::DataFolder& data, const queue::JobRecord& job) {
-  const fs::path placement_file = data.job_placement(job.id);
   if (const auto placed = placed_output(data, job.id)) return *placed;
-  const fs::path video = data.absolute(job.output);
-  artifacts::create_folders(data.job(job.id));
-  const PlacementLock lock(data.job(job.id) / "placed.lock");
-  if (const auto placement = read_placement(placement_file)) {
-    if (placement->done) return placement->path;
-    if (same_content(placement->path, video)) {
-      write_placement(placement_file, {placement->path, true});
-      return placement->path;
+  return place_take(data, job, job);
+}
+
+fs::path place_take(const queue::DataFolder& data, const queue::JobRecord& first, const queue::JobRecord& used) {
+  const fs::path placement_file = data.job_placement(first.id);
+  const fs::path video = data.absolute(used.output);
+  artifacts::create_folders(data.job(first.id));
+  const PlacementLock lock(data.job(first.id) / "placed.lock");
+  std::optional<Placement> before = read_placement(placement_file);
+  if (before && before->take == used.spec.take) {
+    if (before->done) return before->path;
+    if (same_content(before->path, video)) {
+      before->done = true;
+      before->sha256 = artifacts::sha256_of_file(video);
+      write_placement(placement_file, *before);
+      return before->path;
     }
   }
-  const fs::path wanted = expand_output(job.spec.output, job.id, job.spec);
+  const fs::path wanted = expand_output(first.spec.output, first.id, used.spec);
+  const bool replaces = before && before->wanted == wanted && is_ours(*before);
+  Placement plan{replaces ? before->path : wanted, false, wanted, used.spec.take, replaces ? before->sha256 : ""};
   artifacts::create_folders(wanted.parent_path());
-  const fs::path copy = wanted.parent_path() / ("." + wanted.filename().string() + "." + job.id + ".partial");
+  const fs::path copy = wanted.parent_path() / ("." + wanted.filename().string() + "." + first.id + ".partial");
   try {
     copy_durably(video, copy);
-    return publish(copy, wanted, job.spec.overwrite, placement_file);
+    return publish(copy, std::move(plan), replaces || first.spec.overwrite, placement_file);
   } catch (...) {
     ::unlink(copy.c_str());
     throw;

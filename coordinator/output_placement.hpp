@@ -19,4 +19,12 @@ std::optional<std::filesystem::path> placed_output(const queue::DataFolder& data
 /// "_v2", "_v3", ..., unless the job says overwrite. Throws artifacts::StorageError and queue::DataFolderError.
 std::filesystem::path place_output(const queue::DataFolder& data, const queue::JobRecord& job);
 
+/// Whose video it is that was put there.
+std::optional<int> placed_take(const queue::DataFolder& data, const std::string& job);
+
+/// Puts a copy of the `used` take's video where the output of the `first` take says. A copy that the farm has put there
+/// of another take is replaced, unless somebody has changed it; then the new one gets a number. Errors as place_output.
+std::filesystem::path place_take(const queue::DataFolder& data, const queue::JobRecord& first,
+                                 const queue::JobRecord& used);
+
 }  // namespace reelfarm::coordinator

@@ -96,6 +96,37 @@ TEST_F(CoordinatorTest, ALeaseThatIsNotRenewedEndsAndItsTaskMayBeClaimedAgain) {
   EXPECT_EQ(store.renew(lease->token), queue::ReplyCode::stale);
 }
 
+TEST_F(CoordinatorTest, TheTakeThatIsUsedIsDelivered) {
+  queue::JobStore store(store_options());
+  store.register_bundle(test::sample_bundle());
+  CoordinatorOptions with_root = options();
+  with_root.output_root = folder_.path() / "out";
+  std::filesystem::create_directories(with_root.output_root);
+  const RunningCoordinator running(with_root);
+  const auto output = with_root.output_root / "x.mp4";
+  const auto render = [&](const queue::JobSpec& spec) {
+    const std::string job = store.submit(spec).job;
+    EXPECT_TRUE(eventually([&] { return store.get_job(job)->state == queue::JobState::queued; }));
+    test::render_all(store, data_);
+    return job;
+  };
+  const auto delivered = [&](const std::string& job) {
+    return eventually([&] {
+      return std::filesystem::exists(output) && artifacts::read_file(output) == "made by " + job + ".stitch";
+    });
+  };
+  queue::JobSpec spec = request_with_image();
+  spec.output = output.string();
+  const std::string first = render(spec);
+  EXPECT_TRUE(delivered(first));
+  spec.parent = first;
+  const std::string second = render(spec);
+  EXPECT_TRUE(delivered(second)) << "the newest that is done";
+  ASSERT_EQ(store.use_take(first, 1).code, queue::ChangeCode::ok);
+  EXPECT_TRUE(delivered(first));
+  EXPECT_FALSE(std::filesystem::exists(with_root.output_root / "x_v2.mp4"));
+}
+
 TEST_F(CoordinatorTest, AFlushedRedisGetsItsFarmAndItsJobsBack) {
   queue::JobStore store(store_options());
   store.register_bundle(test::sample_bundle());

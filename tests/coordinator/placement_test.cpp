@@ -73,6 +73,51 @@ TEST_F(PlacementTest, ACrashBeforeTheRenameIsMadeGood) {
   EXPECT_EQ(artifacts::read_file(out_ / "x.mp4"), "the video");
 }
 
+TEST_F(PlacementTest, AnotherTakeReplacesTheFarmsOwnCopyAndNothingElse) {
+  std::ofstream(data_.videos() / "two.mp4") << "another take";
+  const auto first = done_job("j1", (out_ / "x.mp4").string());
+  auto second = done_job("j2", "");
+  second.output = "videos/two.mp4";
+  second.spec.take = 2;
+  EXPECT_EQ(place_take(data_, first, first), out_ / "x.mp4");
+  EXPECT_EQ(placed_take(data_, "j1"), 1);
+  EXPECT_EQ(place_take(data_, first, second), out_ / "x.mp4");
+  EXPECT_EQ(artifacts::read_file(out_ / "x.mp4"), "another take");
+  EXPECT_EQ(placed_take(data_, "j1"), 2);
+  EXPECT_EQ(place_take(data_, first, first), out_ / "x.mp4");
+  EXPECT_EQ(artifacts::read_file(out_ / "x.mp4"), "the video");
+  std::ofstream(out_ / "x.mp4") << "mine now";
+  EXPECT_EQ(place_take(data_, first, second), out_ / "x_v2.mp4");
+  EXPECT_EQ(artifacts::read_file(out_ / "x.mp4"), "mine now");
+  EXPECT_EQ(artifacts::read_file(out_ / "x_v2.mp4"), "another take");
+}
+
+TEST_F(PlacementTest, ATakeWhoseOutputNamesItLiesBesideTheOthers) {
+  const auto first = done_job("j1", (out_ / "x_{take}.mp4").string());
+  auto second = done_job("j2", "");
+  second.spec.take = 2;
+  EXPECT_EQ(place_take(data_, first, first), out_ / "x_1.mp4");
+  EXPECT_EQ(place_take(data_, first, second), out_ / "x_2.mp4");
+  EXPECT_TRUE(fs::exists(out_ / "x_1.mp4"));
+}
+
+TEST_F(PlacementTest, ACrashWhileATakeReplacesAnotherIsMadeGood) {
+  std::ofstream(data_.videos() / "two.mp4") << "another take";
+  const auto first = done_job("j1", (out_ / "x.mp4").string());
+  auto second = done_job("j2", "");
+  second.output = "videos/two.mp4";
+  second.spec.take = 2;
+  place_take(data_, first, first);
+  // As it stands before the rename: whose the place is to be, and what it is that may be replaced.
+  std::string text = artifacts::read_file(data_.job_placement("j1"));
+  text.replace(text.find("true"), 4, "false");
+  text.replace(text.find("\"take\":1"), 8, "\"take\":2");
+  artifacts::write_file_durably(data_.job_placement("j1"), text);
+  EXPECT_EQ(place_take(data_, first, second), out_ / "x.mp4");
+  EXPECT_EQ(artifacts::read_file(out_ / "x.mp4"), "another take");
+  EXPECT_FALSE(fs::exists(out_ / "x_v2.mp4"));
+}
+
 TEST_F(PlacementTest, AJobWhoseOutputIsALinkOutOfTheRootIsNotUnderIt) {
   fs::create_directories(folder_.path() / "elsewhere");
   fs::create_directory_symlink(folder_.path() / "elsewhere", out_ / "link");
