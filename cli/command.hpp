@@ -29,7 +29,6 @@ struct Command {
   std::size_t max_operands = 0;
   std::vector<OptionRow> options;
   int (*run)(const Arguments&) = nullptr;
-  std::string later;    ///< not empty: reserved; why it answers "not in this version"
   std::string sibling;  ///< not empty: the program that gets all arguments as they are
 
   const OptionRow* option(std::string_view name) const;
@@ -55,6 +54,7 @@ int run_use(const Arguments& arguments);
 int run_rm(const Arguments& arguments);
 int run_du(const Arguments& arguments);
 int run_gc(const Arguments& arguments);
+int run_doctor(const Arguments& arguments);
 int run_report(const Arguments& arguments);
 int run_resubmit(const Arguments& arguments);
 int run_set_priority(const Arguments& arguments);

@@ -56,7 +56,7 @@ std::string overview() {
   for (const Command& command : commands()) {
     std::string line = "  " + usage(command);
     line.resize(width + 4, ' ');
-    text += line + wrapped(command.summary + (command.later.empty() ? "" : " (not in this version)"), width + 4) + "\n";
+    text += line + wrapped(command.summary, width + 4) + "\n";
   }
   text +=
       "\nSettings come from the option, then REELFARM_* (REELFARM_DATA for --data), then --config FILE, "
@@ -81,8 +81,7 @@ std::string help_of(const Command& command) {
 std::string help_as_markdown() {
   std::string text;
   for (const Command& command : commands()) {
-    text += "## " + usage(command) + "\n\n" + command.summary +
-            (command.later.empty() ? "" : " (not in this version)") + "\n\n";
+    text += "## " + usage(command) + "\n\n" + command.summary + "\n\n";
     if (command.options.empty()) continue;
     text += "| option | default | meaning |\n|---|---|---|\n";
     for (const OptionRow& row : command.options) {

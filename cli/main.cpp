@@ -45,7 +45,6 @@ int run(std::vector<std::string> words) {
     return kDone;
   }
   const Command& command = command_named(name);
-  if (!command.later.empty()) throw BadInput(command.later);
   if (!command.sibling.empty()) become_sibling(command.sibling, words);
   const Arguments arguments = read_arguments(command, words);
   if (arguments.has("help")) {

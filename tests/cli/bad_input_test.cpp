@@ -189,17 +189,9 @@ TEST_F(BadInput, AnUnknownCommandNamesTheNearOne) {
   EXPECT_EQ(line_->run({}).code, 2);
 }
 
-TEST_F(BadInput, CommandsOfLaterVersionsSaySo) {
-  for (const char* command : {"doctor"}) {
-    const Ended ended = line_->run({command, "j000000000000"});
-    EXPECT_EQ(ended.code, 2) << command;
-    EXPECT_THAT(ended.errors, HasSubstr("not in this version"));
-  }
-}
-
 TEST_F(BadInput, AnUnknownJobIsNamed) {
   for (const char* command :
-       {"status", "show", "watch", "logs", "why", "cancel", "pause", "resume", "retry", "resubmit", "takes"}) {
+       {"status", "show", "watch", "logs", "why", "cancel", "pause", "resume", "retry", "resubmit", "takes", "rm"}) {
     for (const char* job : {"j000000000000", "../etc"}) {
       const Ended ended = line_->run({command, "--data", data(), job});
       EXPECT_EQ(ended.code, 2) << command;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/data_folder.hpp"
+#include "queue/job_store.hpp"
+
+namespace reelfarm::cli {
+
+/// note: this machine or farm cannot do something that it may never have to do.
+enum class Health { ok, note, problem };
+
+struct Finding {
+  Health health = Health::ok;
+  std::string what;  ///< one word or two: "clock", "coordinator"
+  std::string text;
+  std::string hint{};  ///< what to do; empty when all is well
+};
+
+/// What a farm's records say about those who serve it.
+struct FarmRecords {
+  queue::ServerTime server_now{};
+  queue::ServerTime local_now{};  ///< this machine's clock at the same time
+  std::optional<queue::DiskState> disk;
+  std::vector<queue::GroupRecord> groups;
+  int stitches_ready = 0;  ///< that nobody has taken
+  int stitches_leased = 0;
+};
+
+FarmRecords read_farm_records(queue::JobStore& store);
+
+/// Clock, coordinator, disk, groups, stitcher. Pure.
+std::vector<Finding> check_farm(const FarmRecords& records);
+
+/// DATA: there, this farm's, writable, with room. Writes a small file and removes it.
+std::vector<Finding> check_data(const queue::DataFolder& data, const std::string& farm_id);
+
+/// The programs that this machine needs to submit (problem) and to run a farm (note).
+std::vector<Finding> check_programs();
+
+}  // namespace reelfarm::cli

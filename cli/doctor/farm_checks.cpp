@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <cmath>
+
+#include "cli/doctor/checks.hpp"
+#include "cli/text.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using queue::GroupState;
+
+double seconds_between(queue::ServerTime from, queue::ServerTime to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+Finding check_clock(const FarmRecords& records) {
+  constexpr double kTolerance_s = 5;
+  const double ahead = seconds_between(records.server_now, records.local_now);
+  const std::string text =
+      "this machine is " + duration_text(std::abs(ahead)) + (ahead < 0 ? " behind" : " ahead of") + " the Redis server";
+  if (std::abs(ahead) <= kTolerance_s) return {Health::ok, "clock", text};
+  return {Health::note, "clock", text,
+          "the farm goes by the server's clock and is not harmed; times in messages look wrong (use NTP)"};
+}
+
+Finding check_coordinator(const FarmRecords& records) {
+  constexpr double kSilence_s = 15;  // it measures the disk every second
+  const std::string hint = "start one: 'reelfarm up', or reelfarm-coordinator on a machine with DATA";
+  if (!records.disk) return {Health::problem, "coordinator", "none has worked on this farm yet", hint};
+  const double silent = seconds_between(records.disk->measured, records.server_now);
+  const std::string text = "last sign of life " + duration_text(std::max(silent, 0.0)) + " ago";
+  if (silent <= kSilence_s) return {Health::ok, "coordinator", text};
+  return {Health::problem, "coordinator", text, hint};
+}
+
+Finding check_disk(const queue::DiskState& disk) {
+  const std::string text = bytes_text(disk.free) + " free of " + bytes_text(disk.capacity);
+  if (!disk.full) return {Health::ok, "disk", text};
+  return {Health::problem, "disk", text + ", above the high-water mark: no window starts",
+          "make room: 'reelfarm du', 'gc', 'rm'"};
+}
+
+void check_groups(const FarmRecords& records, std::vector<Finding>& findings) {
+  int serving = 0;
+  for (const queue::GroupRecord& group : records.groups) {
+    const std::string name = group.id + " (host " + group.host + ")";
+    if (group.state == GroupState::failed) {
+      findings.push_back({Health::problem, "group", name + " has failed: " + group.note,
+                          "see its log, mend what it names, start it again"});
+    } else if (group.state == GroupState::gone) {
+      findings.push_back({Health::note, "group", name + " is gone without a word", "start it again if it is missed"});
+    } else if (!group.note.empty()) {
+      findings.push_back({Health::problem, "group", name + " takes nothing: " + group.note, "mend what it names"});
+    } else {
+      ++serving;
+    }
+  }
+  if (serving > 0) {
+    findings.push_back(
+        {Health::ok, "groups", std::to_string(serving) + (serving == 1 ? " group is" : " groups are") + " there"});
+  } else {
+    findings.push_back({Health::problem, "groups", "no worker group serves this farm",
+                        "start one: 'reelfarm up', or reelfarm-worker"});
+  }
+}
+
+Finding check_stitcher(const FarmRecords& records) {
+  if (records.stitches_leased > 0) {
+    return {Health::ok, "stitcher", std::to_string(records.stitches_leased) + " videos are being stitched"};
+  }
+  if (records.stitches_ready == 0) return {Health::ok, "stitcher", "nothing waits for one"};
+  return {Health::problem, "stitcher",
+          std::to_string(records.stitches_ready) + " videos wait for one, and none holds any",
+          "start one: 'reelfarm up', or reelfarm-stitcher"};
+}
+
+}  // namespace
+
+FarmRecords read_farm_records(queue::JobStore& store) {
+  FarmRecords records;
+  records.local_now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  records.server_now = store.now();
+  records.disk = store.disk_state();
+  records.groups = store.list_groups();
+  queue::JobQuery running;
+  running.states = {queue::JobState::running};
+  for (const queue::JobRecord& job : store.list_jobs(running)) {
+    const auto stitch = store.get_task(queue::task_id(job.id, queue::TaskKind::stitch));
+    if (!stitch) continue;
+    // A stitch that was given back for a moment is not waiting.
+    const bool waits = stitch->state == queue::TaskState::ready && stitch->not_before < records.server_now;
+    records.stitches_ready += waits ? 1 : 0;
+    records.stitches_leased += stitch->state == queue::TaskState::leased ? 1 : 0;
+  }
+  return records;
+}
+
+std::vector<Finding> check_farm(const FarmRecords& records) {
+  std::vector<Finding> findings = {check_clock(records), check_coordinator(records)};
+  if (records.disk) findings.push_back(check_disk(*records.disk));
+  check_groups(records, findings);
+  findings.push_back(check_stitcher(records));
+  return findings;
+}
+
+}  // namespace reelfarm::cli

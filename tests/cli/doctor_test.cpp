@@ -1,0 +1,117 @@
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/doctor/checks.hpp"
+#include "tests/cli/job_farm.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using test::Ended;
+using testing::HasSubstr;
+
+/// What a healthy farm says of itself.
+FarmRecords healthy() {
+  FarmRecords records;
+  records.server_now = queue::ServerTime(1000s);
+  records.local_now = records.server_now + 20ms;
+  records.disk = queue::DiskState{false, 10 << 20, 100 << 20, 95, records.server_now - 1s};
+  queue::GroupRecord group;
+  group.id = "g1";
+  group.host = "h1";
+  group.state = queue::GroupState::busy;
+  records.groups = {group};
+  return records;
+}
+
+std::vector<std::string> problems(const FarmRecords& records) {
+  std::vector<std::string> texts;
+  for (const Finding& finding : check_farm(records)) {
+    if (finding.health != Health::ok) texts.push_back(finding.what + ": " + finding.text);
+    EXPECT_EQ(finding.health == Health::ok, finding.hint.empty()) << finding.what;
+  }
+  return texts;
+}
+
+TEST(CheckFarm, FindsNothingWrongWithAHealthyOne) {
+  EXPECT_THAT(problems(healthy()), testing::IsEmpty());
+}
+
+TEST(CheckFarm, ASilentCoordinatorIsAProblem) {
+  FarmRecords records = healthy();
+  records.disk->measured = records.server_now - 90s;
+  EXPECT_THAT(problems(records), testing::ElementsAre("coordinator: last sign of life 1 min 30 s ago"));
+  records.disk.reset();
+  EXPECT_THAT(problems(records), testing::ElementsAre(HasSubstr("none has worked on this farm yet")));
+}
+
+TEST(CheckFarm, ClocksThatDifferAreNoted) {
+  FarmRecords records = healthy();
+  records.local_now = records.server_now - 60s;
+  EXPECT_THAT(problems(records), testing::ElementsAre(HasSubstr("1 min 00 s behind the Redis server")));
+}
+
+TEST(CheckFarm, AFullDiskIsAProblem) {
+  FarmRecords records = healthy();
+  records.disk->full = true;
+  EXPECT_THAT(problems(records), testing::ElementsAre(HasSubstr("above the high-water mark")));
+}
+
+TEST(CheckFarm, GroupsThatDoNotServeAreNamed) {
+  FarmRecords records = healthy();
+  records.groups[0].state = queue::GroupState::failed;
+  records.groups[0].note = "the bundle is broken";
+  EXPECT_THAT(problems(records), testing::ElementsAre("group: g1 (host h1) has failed: the bundle is broken",
+                                                      "groups: no worker group serves this farm"));
+  records.groups.push_back(healthy().groups[0]);
+  records.groups[1].note = "DATA /x has no marker";
+  EXPECT_THAT(problems(records)[1], HasSubstr("takes nothing: DATA /x has no marker"));
+}
+
+TEST(CheckFarm, VideosThatWaitForAStitcherAreAProblemUnlessOneIsAtWork) {
+  FarmRecords records = healthy();
+  records.stitches_ready = 2;
+  EXPECT_THAT(problems(records), testing::ElementsAre(HasSubstr("2 videos wait for one")));
+  records.stitches_leased = 1;
+  EXPECT_THAT(problems(records), testing::IsEmpty());
+}
+
+class Doctor : public test::JobFarm {};
+
+TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
+  ASSERT_TRUE(test::eventually([&] { return run({"doctor"}).code == 0; })) << run({"doctor"}).output;
+  const Ended ended = run({"doctor", "--json"});
+  std::set<std::string> seen;
+  for (const json& finding : test::json_lines(ended.output)) {
+    EXPECT_NE(finding.at("health"), "problem") << finding;
+    seen.insert(finding.at("what"));
+  }
+  for (const char* what : {"redis", "data", "clock", "coordinator", "disk", "groups", "stitcher", "reelfarm-image"}) {
+    EXPECT_TRUE(seen.contains(what)) << what;
+  }
+}
+
+TEST_F(Doctor, AFolderThatIsNotTheFarmsIsAProblem) {
+  const std::string url = json::parse(std::ifstream(data() / "farm.json")).at("redis");
+  const Ended ended = run({"doctor", "--redis", url, "--data", line_->path("nowhere").string()});
+  EXPECT_EQ(ended.code, 4);
+  EXPECT_THAT(ended.output, testing::ContainsRegex("problem +data"));
+  EXPECT_THAT(ended.output, HasSubstr("-> name the farm's folder with --data"));
+}
+
+TEST(DoctorWithoutAFarm, SaysWhatCanBeSaid) {
+  test::CommandLine line;
+  const Ended ended = line.run({"doctor", "--redis", "unix:///nowhere/redis.sock"});
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_THAT(ended.output, testing::ContainsRegex("problem +redis"));
+  EXPECT_THAT(ended.output, testing::ContainsRegex("ok +reelfarm-image"));
+  EXPECT_EQ(line.run({"doctor"}).code, 3);
+}
+
+}  // namespace
+}  // namespace reelfarm::cli
