@@ -50,7 +50,7 @@ inline constexpr std::array<FaultKind, 17> kFaultKinds = {{
      std::chrono::milliseconds(4000)},
     {"black hole", Action::black_hole, Victim::connections, std::chrono::milliseconds(200),
      std::chrono::milliseconds(5000)},
-    {"full disk", Action::fill, Victim::disk, std::chrono::milliseconds(100), std::chrono::milliseconds(800)},
+    {"full disk", Action::fill, Victim::disk, std::chrono::milliseconds(200), std::chrono::milliseconds(3000)},
 }};
 
 /// One fault as drawn.

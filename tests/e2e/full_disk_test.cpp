@@ -1,15 +1,11 @@
 // A disk that runs full while a window is written: on a small file system of its own, in a mount namespace.
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <string>
 
 #include "tests/e2e/farm.hpp"
+#include "tests/support/small_disk.hpp"
 
 namespace reelfarm::e2e {
 namespace {
@@ -18,65 +14,18 @@ namespace fs = std::filesystem;
 
 const fs::path kReference = fs::path(REELFARM_REFERENCE_DIR) / "pipeline";
 
-void write(const fs::path& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
-/// This process and its children see mounts of their own from here on. Returns why not, or nothing.
-std::string enter_namespace() {
-  const uid_t user = ::geteuid();
-  const gid_t group = ::getegid();
-  const int wanted = user == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS;
-  if (::unshare(wanted) != 0) return std::string("unshare: ") + std::strerror(errno);
-  if (user != 0) {
-    write("/proc/self/setgroups", "deny");
-    write("/proc/self/uid_map", std::to_string(user) + " " + std::to_string(user) + " 1");
-    write("/proc/self/gid_map", std::to_string(group) + " " + std::to_string(group) + " 1");
-  }
-  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-    return std::string("mount --make-rprivate /: ") + std::strerror(errno);
-  }
-  return {};
-}
-
-/// A data folder with room for `bytes`. Redis has a disk of its own, as where the queue is another machine.
-class SmallDisk {
- public:
-  explicit SmallDisk(std::uintmax_t bytes) : root_(scratch("disk")) {
-    fs::create_directories(data());
-    fs::create_directories(root_ / "redis");
-    EXPECT_EQ(::mount("none", data().c_str(), "tmpfs", 0, ("size=" + std::to_string(bytes)).c_str()), 0)
-        << std::strerror(errno);
-    fs::create_directories(data() / "redis");
-    EXPECT_EQ(::mount((root_ / "redis").c_str(), (data() / "redis").c_str(), nullptr, MS_BIND, nullptr), 0)
-        << std::strerror(errno);
-  }
-  ~SmallDisk() {
-    ::umount2((data() / "redis").c_str(), MNT_DETACH);
-    ::umount2(data().c_str(), MNT_DETACH);
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  fs::path data() const { return root_ / "data"; }
-
- private:
-  fs::path root_;
-};
-
 /// Leaves `free` bytes of the file system that `file` is on.
 void fill(const fs::path& file, std::uintmax_t free) {
   const std::uintmax_t available = fs::space(file.parent_path()).available;
   ASSERT_GT(available, free);
-  write(file, std::string(available - free, 'x'));
+  std::ofstream(file) << std::string(available - free, 'x');
 }
 
 TEST(FullDisk, PausesTheGroupWhichSaysSoAndGoesOnWhenThereIsRoom) {
-  if (const std::string problem = enter_namespace(); !problem.empty()) {
+  if (const std::string problem = test::enter_mount_namespace(); !problem.empty()) {
     GTEST_SKIP() << "no mount namespace for a small file system (" << problem << ")";
   }
-  const SmallDisk disk(8 << 20);
+  const test::SmallDisk disk(scratch("disk"), 8 << 20);
   Farm farm(kReference / "latent_concat", "", disk.data());
   const fs::path jobs = farm.data() / "jobs";
   const std::string enqueue = "enqueue --prompt 'a cat' --seed 3 --image " + (kReference / "photo.png").string();
