@@ -65,8 +65,6 @@ void keep_end_file(const queue::DataFolder& data, queue::JobStore& store, const 
     if (error) throw artifacts::StorageError("remove", path, 0, error.value());
     return;
   }
-  // Rejected, or cancelled in the inbox: DATA knows nothing of it.
-  if (job.windows == 0) return;
   EndFile file{{job.state, job.error, job.finished}, job.fingerprint, std::nullopt};
   if (!job.output.empty()) {
     const auto stitch = store.get_task(queue::task_id(job.id, queue::TaskKind::stitch));
@@ -74,6 +72,7 @@ void keep_end_file(const queue::DataFolder& data, queue::JobStore& store, const 
     file.video = queue::FinishReport{stitch->artifact.sha256, stitch->artifact, std::nullopt, stitch->metrics};
   }
   const std::string text = to_text(file);
+  // Without a job.json it would not be brought back: it was cancelled in the inbox.
   if (read_text(path) != text && std::filesystem::exists(data.job_file(job.id))) {
     artifacts::write_file_durably(path, text);
   }

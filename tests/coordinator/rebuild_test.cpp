@@ -181,6 +181,25 @@ TEST_F(RebuildTest, AFailedJobComesBackFailedUnlessItWasRetried) {
   EXPECT_EQ(store_->get_job(retried)->state, queue::JobState::queued);
 }
 
+TEST_F(RebuildTest, AJobCancelledBetweenItsFileAndAcceptStaysCancelled) {
+  const std::string accepted = accept(40);
+  const std::string job = store_->submit(request()).job;
+  JobFile file = read_job_file(data_, accepted).value();
+  file.job = job;
+  for (queue::TaskSpec& task : file.plan.tasks) {
+    task.job = job;
+    task.id = queue::task_id(job, task.kind, task.window);
+    for (queue::Dependency& on : task.depends) on.task.replace(0, job.size(), job);
+  }
+  create_job_file(data_, file);  // and its coordinator is killed
+  store_->cancel(job);
+  keep_end(job);
+  lose_redis();
+  EXPECT_EQ(rebuild(*store_, data_).restored, 2);
+  EXPECT_EQ(store_->get_job(job)->state, queue::JobState::cancelled);
+  EXPECT_TRUE(store_->get_job(job)->closed);
+}
+
 TEST_F(RebuildTest, AnUnreadableJobFileGoesToTheDeadLettersAndTheOthersComeBack) {
   const std::string torn = accept(40);
   const std::string good = accept(40);
