@@ -63,7 +63,7 @@ std::string running(const Reason& reason, ServerTime now) {
 }
 
 std::string group(const Reason& reason, ServerTime now) {
-  const std::string who = "group " + reason.owner + " (host " + reason.host + ") ";
+  std::string who = "group " + reason.owner + " (host " + reason.host + ") ";
   switch (reason.bar) {
     case GroupBar::none:
       return who + "is free and takes " + name_of(reason) + " at its next look";
