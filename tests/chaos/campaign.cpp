@@ -23,7 +23,7 @@ constexpr seconds kLeasesEnd{30};
 
 }  // namespace
 
-Campaign::Campaign(CampaignOptions options, Disk disk)
+Campaign::Campaign(CampaignOptions options, const Disk& disk)
     : options_(std::move(options)),
       farm_(options_.farm),
       injector_(farm_, FaultGenerator(options_.seed, static_cast<bool>(disk.fill)), options_.faults, disk, recovery_) {}
@@ -145,6 +145,7 @@ void Campaign::finish() {
     leases = farm_.store().leases();
     std::this_thread::sleep_for(kTurn);
   } while (!leases.empty() && !hung_ && Clock::now() < deadline);
+  if (hung_) leases.clear();  // The jobs that have not ended are reported already.
   for (const queue::FencingToken& lease : leases) complain(lease.task + " is still leased by " + lease.owner);
   for (const queue::DeadLetter& letter : farm_.store().dead_letters()) {
     complain("dead letter: " + letter.kind + " " + letter.subject + ": " + letter.reason);

@@ -41,7 +41,7 @@ struct Outcome {
 /// Renders jobs undisturbed, then again and again while faults are at work, and compares.
 class Campaign {
  public:
-  Campaign(CampaignOptions options, Disk disk);
+  Campaign(CampaignOptions options, const Disk& disk);
 
   Outcome run();
   const Injector& injector() const { return injector_; }
