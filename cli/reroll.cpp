@@ -41,8 +41,8 @@ const queue::StitchSettings& stitch_of(const queue::JobRecord& job, const std::v
 /// The window whose own frames, those that no earlier window has, are on the screen at that time.
 int window_at(const queue::JobRecord& job, const queue::StitchSettings& stitch, const std::string& text) {
   const windows::FrameRate rate{stitch.frame_rate_numerator, stitch.frame_rate_denominator};
-  const auto frame =
-      static_cast<std::int64_t>(std::floor(std::min(parse_time(text), 1e9) * rate.numerator / rate.denominator));
+  const double frames_per_second = static_cast<double>(rate.numerator) / static_cast<double>(rate.denominator);
+  const auto frame = static_cast<std::int64_t>(std::floor(std::min(parse_time(text), 1e9) * frames_per_second));
   if (frame >= stitch.frames) {
     throw BadInput("--at is " + text + ": job " + job.id + " is " +
                    duration_text(windows::seconds_at_frame(stitch.frames, rate)) + " long");
