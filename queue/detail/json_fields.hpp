@@ -97,7 +97,7 @@ class JsonFields {
 inline nlohmann::json parse_document(std::string_view text, std::string_view document) {
   try {
     return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::parse_error& error) {
+  } catch (const nlohmann::json::exception& error) {  // parse_error, and out_of_range for 1e999
     throw CodecError(std::string(document) + ": not JSON: " + error.what());
   }
 }

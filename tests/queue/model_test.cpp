@@ -226,8 +226,8 @@ TEST(Codec, UnknownSchemasAndTextThatIsNotJsonAreTypedErrors) {
     EXPECT_EQ(error.found(), 2);
     EXPECT_EQ(error.known(), kSchema);
   }
-  for (const char* text :
-       {"", "{", "[]", "null", "\xff\xfe", "{\"schema\":1}", "{\"schema\":\"1\"}", "{\"schema\":1.5}"}) {
+  for (const char* text : {"", "{", "[]", "null", "\xff\xfe", "{\"schema\":1}", "{\"schema\":\"1\"}",
+                           "{\"schema\":1.5}", "{\"schema\":1e999}"}) {
     EXPECT_THROW(decode_job_spec(text), CodecError) << text;
   }
   EXPECT_THROW(decode_job_spec(std::string(100000, '[')), CodecError);
