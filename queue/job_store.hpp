@@ -302,7 +302,7 @@ class JobStore {
 
   void register_group(const GroupRecord& group);
   /// Keeps a group alive and reports its state. Answers whether an operator asked it to drain. A group that Redis
-  /// has lost is registered again, if this store registered it.
+  /// has lost is registered again, with the bundles that this store registered, if this store registered it.
   bool heartbeat_group(const std::string& group, GroupState state, const std::string& note = "");
   bool request_drain(const std::string& group, bool drain = true);  ///< false: no such group
   void remove_group(const std::string& group);

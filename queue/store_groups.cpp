@@ -31,6 +31,8 @@ bool JobStore::heartbeat_group(const std::string& group, GroupState state, const
     if (known == impl_->registered_groups.end()) {
       throw TransitionError("heartbeat of group " + group + ": Redis does not know it; register it first");
     }
+    const auto bundles = impl_->registered_bundles;
+    for (const auto& [hash, limits] : bundles) register_bundle(limits);
     GroupRecord record = known->second;
     record.state = state;
     record.note = note;
@@ -89,6 +91,7 @@ void JobStore::register_bundle(const BundleLimits& limits) {
                                 "\": both must be set, and the hash without colon or space");
   }
   impl_->run("register_bundle", impl_->keys.bundle(limits.hash), {limits.hash, encode(limits)});
+  impl_->registered_bundles.insert_or_assign(limits.hash, limits);
 }
 
 std::vector<BundleLimits> JobStore::list_bundles() {

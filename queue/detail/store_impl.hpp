@@ -43,6 +43,7 @@ struct JobStore::Impl {
   Keys keys;
   detail::RedisConnection connection;
   std::map<std::string, GroupRecord> registered_groups;
+  std::map<std::string, BundleLimits> registered_bundles;  ///< by hash
 
   /// The server's clock beside the caller's at the last reap, on connection `generation`.
   struct ClockSample {

@@ -65,14 +65,20 @@ TEST(Groups, ADrainingOneHearsItAndIsGrantedNothing) {
   EXPECT_TRUE(store.claim(render_filter("g1")).has_value());
 }
 
-TEST(Groups, OneThatRedisLostIsRegisteredAgainByItsHeartbeat) {
+TEST(Groups, OneThatRedisLostIsRegisteredAgainWithItsBundlesByItsHeartbeat) {
   TestFarm farm;
   JobStore store = farm.make_store();
+  BundleLimits limits;
+  limits.name = "tiny";
+  limits.hash = "h";
+  store.register_bundle(limits);
   store.register_group(make_group("g1"));
-  farm.raw({"DEL", farm.keys().group("g1"), farm.keys().groups()});
+  farm.raw({"FLUSHALL"});
   EXPECT_FALSE(store.heartbeat_group("g1", GroupState::busy, "back"));
   ASSERT_EQ(store.list_groups().size(), 1u);
   EXPECT_EQ(store.list_groups()[0].state, GroupState::busy);
+  ASSERT_EQ(store.list_bundles().size(), 1u);
+  EXPECT_EQ(store.list_bundles()[0].name, "tiny");
   EXPECT_THROW(store.heartbeat_group("stranger", GroupState::idle), TransitionError);
 }
 

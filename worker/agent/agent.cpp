@@ -8,6 +8,7 @@
 #include <random>
 
 #include "queue/data_folder.hpp"
+#include "worker/agent/dead_sockets.hpp"
 #include "worker/agent/detail/agent_impl.hpp"
 
 namespace reelfarm::worker {
@@ -20,6 +21,7 @@ std::string make_group_id(const std::string& host) {
 
 /// In a folder that always takes a socket: DATA may lie on a file system without sockets, or have too long a path.
 std::filesystem::path socket_path(const std::string& group) {
+  remove_dead_sockets(std::filesystem::temp_directory_path());
   return std::filesystem::temp_directory_path() / ("reelfarm-" + group.substr(group.size() - 8) + ".sock");
 }
 
@@ -192,6 +194,7 @@ void Agent::Impl::talk_to_queue() {
     const auto now = Clock::now();
     if (!registered || queue_away) {
       farm_id = store.farm_id();
+      if (options.bundle) store.register_bundle(*options.bundle);
       store.register_group(record);
       registered = true;
     }

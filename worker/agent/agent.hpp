@@ -3,8 +3,10 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "queue/bundle_limits.hpp"
 #include "queue/job_store.hpp"
 #include "worker/agent/deadlines.hpp"
 #include "worker/agent/ranks_process.hpp"
@@ -13,6 +15,7 @@ namespace reelfarm::worker {
 
 struct AgentOptions {
   queue::StoreOptions store;
+  std::optional<queue::BundleLimits> bundle;  ///< announced to the farm with the group
   std::filesystem::path data;
   std::string host;
   LaunchPlan launch;  ///< the agent adds --agent-socket to the program's arguments

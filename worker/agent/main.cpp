@@ -65,8 +65,8 @@ int run(int argc, char** argv) {
   {
     queue::JobStore store(command->agent.store);
     offer_tokenizers(*command, limits, store);
-    store.register_bundle(limits);
   }
+  command->agent.bundle = limits;
   worker::Agent agent(std::move(command->agent));
   return agent.run(signals.get());
 }
