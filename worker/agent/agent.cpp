@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <random>
 
-#include "queue/data_folder.hpp"
 #include "worker/agent/dead_sockets.hpp"
 #include "worker/agent/detail/agent_impl.hpp"
+#include "worker/agent/loop_clock.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -25,10 +25,17 @@ std::filesystem::path socket_path(const std::string& group) {
   return std::filesystem::temp_directory_path() / ("reelfarm-" + group.substr(group.size() - 8) + ".sock");
 }
 
+/// The loop that talks to Redis watches the ranks as well: a Redis that does not answer must not keep it for long.
+AgentOptions with_short_waits(AgentOptions options) {
+  options.store.connect_timeout = std::min(options.store.connect_timeout, std::chrono::milliseconds(1000));
+  options.store.command_timeout = std::min(options.store.command_timeout, std::chrono::milliseconds(2000));
+  return options;
+}
+
 }  // namespace
 
 Agent::Impl::Impl(AgentOptions with)
-    : options(std::move(with)),
+    : options(with_short_waits(std::move(with))),
       store(options.store),
       deadlines(options.deadlines),
       room(options.data),
@@ -48,15 +55,17 @@ int Agent::run(int drain_descriptor) {
 }
 
 int Agent::Impl::run(int drain_descriptor) {
+  LoopClock loop(Clock::now());
   for (;;) {
     wait_for_events(drain_descriptor);
+    forgive_silence(loop.lost(Clock::now()));
     if (ranks && ranks->exit_code()) {
       read_messages();  // what the ranks said last is worth more than how they died
       ranks_died(queue::FailureClass::crash, fmt::format("the ranks ended with code {}", *ranks->exit_code()));
     }
     read_messages();
-    // A rank 0 that has left its socket renders for nobody. Its launcher takes about a second to notice, and then knows
-    // how it ended.
+    // A rank 0 that has left its socket renders for nobody. Its launcher takes a second or two to notice, and then
+    // knows how it ended, which is worth more in a list of failed jobs than the time.
     constexpr auto kLauncherNotices = std::chrono::seconds(3);
     if (ranks && ready && !channel && Clock::now() - left_socket > kLauncherNotices) {
       ranks_died(queue::FailureClass::crash, "rank 0 left its socket");
@@ -174,6 +183,12 @@ void Agent::Impl::read_messages() {
   }
 }
 
+void Agent::Impl::forgive_silence(Clock::duration lost) {
+  if (lost == Clock::duration::zero()) return;
+  last_load_tick += lost;
+  for (auto& [id, task] : held) task.last_tick += lost;
+}
+
 void Agent::Impl::check_deadlines() {
   if (!ranks || (ready && !channel)) return;
   const auto now = Clock::now();
@@ -185,102 +200,6 @@ void Agent::Impl::check_deadlines() {
   }
   if (!hung) return;
   ranks_died(queue::FailureClass::hang, *hung + " by its deadline");
-}
-
-void Agent::Impl::talk_to_queue() {
-  try {
-    outbox.deliver(store, [this](const Report& report, queue::ReplyCode reply) { heed(report.token, reply); });
-    renew_leases();
-    const auto now = Clock::now();
-    if (!registered || queue_away) {
-      farm_id = store.farm_id();
-      if (options.bundle) store.register_bundle(*options.bundle);
-      store.register_group(record);
-      registered = true;
-    }
-    if (now >= next_heartbeat) {
-      next_heartbeat = now + options.heartbeat;
-      const auto state = draining || drain_requested ? queue::GroupState::draining
-                         : !rendering()              ? queue::GroupState::starting
-                         : held.empty()              ? queue::GroupState::idle
-                                                     : queue::GroupState::busy;
-      const bool asked = store.heartbeat_group(group, state, record.note);
-      if (asked && !drain_requested) {
-        for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
-      }
-      drain_requested = asked;
-    }
-    if (queue_away) spdlog::info("group={} the queue is back", group);
-    queue_away = false;
-    claim();
-  } catch (const queue::ConnectionError& error) {
-    if (!queue_away) spdlog::warn("group={} the queue is away, rendering goes on: {}", group, error.what());
-    queue_away = true;
-  }
-}
-
-void Agent::Impl::renew_leases() {
-  const auto now = Clock::now();
-  for (auto& [id, task] : held) {
-    if (task.lost || now - task.last_renewal < task.lease.duration / 3) continue;
-    // Reached only while check_deadlines holds the task alive: the ticks renew, this call spreads them over long steps.
-    task.last_renewal = now;
-    heed(task.lease.token, store.renew(task.lease.token));
-  }
-}
-
-// A disk that is full or not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the
-// reason.
-bool Agent::Impl::data_is_usable() {
-  if (farm_id.empty()) farm_id = store.farm_id();  // no coordinator was there before
-  std::string complaint = queue::DataFolder(options.data).complaint(farm_id);
-  if (complaint.empty()) complaint = room.complaint();
-  if (complaint != record.note) {
-    if (!complaint.empty()) spdlog::warn("group={} waiting: {}", group, complaint);
-    record.note = complaint;
-    next_heartbeat = {};
-  }
-  return complaint.empty();
-}
-
-void Agent::Impl::claim() {
-  if (!rendering() || draining || drain_requested) return;
-  const bool hands_full = static_cast<int>(held.size()) >= options.max_leases;
-  if (hands_full || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
-  if (!data_is_usable()) return;
-  queue::ClaimFilter filter;
-  filter.owner = group;
-  filter.host = options.host;
-  filter.bundle_hash = record.bundle_hash;
-  filter.fingerprint = record.fingerprint;
-  filter.dtype = record.dtype;
-  filter.max_leases = options.max_leases;
-  std::optional<queue::Lease> lease = store.claim(filter);
-  if (!lease) return;
-  const queue::FencingToken token = lease->token;
-  spdlog::info("group={} job={} task={} attempt={} claimed", group, lease->task.spec.job, token.task, token.attempt);
-  try {
-    const TaskOrder order = order_of(*lease, options.data);
-    const auto now = Clock::now();
-    HeldTask& task = held[token.task];
-    task = HeldTask{std::move(*lease), "encode", now, now};
-    channel->send(encode(order));
-  } catch (const std::invalid_argument& error) {
-    held.erase(token.task);
-    outbox.add({token, FailureReport{queue::FailureClass::internal, error.what()}});
-  }
-}
-
-void Agent::Impl::heed(const queue::FencingToken& token, queue::ReplyCode reply) {
-  const auto entry = held.find(token.task);
-  if (reply == queue::ReplyCode::ok || entry == held.end() || !(entry->second.lease.token == token)) return;
-  HeldTask& task = entry->second;
-  if (reply == queue::ReplyCode::stale || reply == queue::ReplyCode::gone) task.lost = true;
-  if (!task.stopping) {
-    spdlog::info("group={} task={} attempt={} the queue says {}: giving it up", group, token.task, token.attempt,
-                 queue::to_string(reply));
-  }
-  stop_task(task, /*drain=*/reply == queue::ReplyCode::paused);
 }
 
 void Agent::Impl::stop_task(HeldTask& task, bool drain) {

@@ -19,7 +19,8 @@
 
 namespace reelfarm::worker {
 
-/// What an agent knows. agent.cpp has its loop and its talk with the queue, agent_reports.cpp what its ranks tell it.
+/// What an agent knows. agent.cpp has its loop and its ranks' life, agent_queue.cpp its talk with the queue,
+/// agent_reports.cpp what its ranks tell it.
 struct Agent::Impl {
   using Clock = std::chrono::steady_clock;
 
@@ -31,6 +32,7 @@ struct Agent::Impl {
   void start_ranks();
   void ranks_died(queue::FailureClass failure, const std::string& how);
   void read_messages();
+  void forgive_silence(Clock::duration lost);
   void check_deadlines();
   void talk_to_queue();
   void renew_leases();
