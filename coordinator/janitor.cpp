@@ -24,6 +24,14 @@ bool is_due(const queue::JobRecord& job, queue::ServerTime now, const JanitorOpt
   return false;
 }
 
+/// True when there was something to remove.
+bool remove_kept_steps(const queue::DataFolder& data, const std::string& job) {
+  std::error_code error;
+  const std::uintmax_t removed = fs::remove_all(data.job_steps(job), error);
+  if (error) spdlog::warn("job={} steps=kept error=\"{}\"", job, error.message());
+  return !error && removed > 0;
+}
+
 int remove_half_written(const fs::path& folder, std::chrono::hours stale_after) {
   int removed = 0;
   std::error_code error;
@@ -56,6 +64,9 @@ JanitorResult clean(queue::JobStore& store, const queue::DataFolder& data, const
     }
     ++result.jobs_cleaned;
     spdlog::info("job={} windows=removed keep={}", id, queue::to_string(job->spec.keep));
+  }
+  for (const std::string& id : store.finished_before(now - options.stale_after, kMaxJobsPerPass)) {
+    if (remove_kept_steps(data, id)) ++result.steps_removed;
   }
   result.files_removed =
       remove_half_written(data.inputs(), options.stale_after) + remove_half_written(data.root(), options.stale_after);

@@ -36,6 +36,8 @@ class DataFolder {
   std::filesystem::path job_file(std::string_view id) const { return job(id) / "job.json"; }
   std::filesystem::path job_end(std::string_view id) const { return job(id) / "end.json"; }
   std::filesystem::path job_windows(std::string_view id) const { return job(id) / "windows"; }
+  /// What ranks have reached in windows that are not finished.
+  std::filesystem::path job_steps(std::string_view id) const { return job_windows(id) / ".steps"; }
   std::filesystem::path job_image(std::string_view id) const { return job(id) / "image"; }
   std::filesystem::path job_stitch(std::string_view id) const { return job(id) / "stitch"; }
   std::filesystem::path job_placement(std::string_view id) const { return job(id) / "placed.json"; }

@@ -188,5 +188,18 @@ TEST_F(JanitorTest, WindowsOfDoneJobsGoAsTheirKeepSays) {
   EXPECT_TRUE(fs::exists(data_.job_windows(all)));
 }
 
+TEST_F(JanitorTest, WhatWasKeptOfUnfinishedWindowsGoesADayAfterTheEnd) {
+  queue::JobStore store(store_options());
+  const std::string job = finished_job(store, queue::Keep::all);
+  fs::create_directories(data_.job_steps(job) / "of-a-window");
+  EXPECT_EQ(clean(store, data_, {}).steps_removed, 0);
+  EXPECT_TRUE(fs::exists(data_.job_steps(job)));
+  JanitorOptions soon;
+  soon.stale_after = std::chrono::hours(-1);
+  EXPECT_EQ(clean(store, data_, soon).steps_removed, 1);
+  EXPECT_FALSE(fs::exists(data_.job_steps(job)));
+  EXPECT_TRUE(fs::exists(data_.job_windows(job) / "w0000"));
+}
+
 }  // namespace
 }  // namespace reelfarm::coordinator
