@@ -31,9 +31,10 @@ def i2v(heads=4, head_dim=64, double=1, single=5) -> HunyuanVideoTransformer3DMo
         guidance_embeds=False, text_embed_dim=TEXT_WIDTH, pooled_projection_dim=POOLED_WIDTH, rope_axes_dim=axes, image_condition_type="latent_concat")
 
 
-def t2i(heads=4, head_dim=32, double=1, single=4) -> HunyuanVideoTransformer3DModel:
+def t2i(heads=4, head_dim=32, double=1, single=5) -> HunyuanVideoTransformer3DModel:
+    # One token a latent: four times the arithmetic of 2 x 2 patches from the same parameters, and a single frame is cheap.
     return HunyuanVideoTransformer3DModel(
-        in_channels=16, out_channels=16, num_attention_heads=heads, attention_head_dim=head_dim, num_layers=double, num_single_layers=single, num_refiner_layers=1,
+        patch_size=1, in_channels=16, out_channels=16, num_attention_heads=heads, attention_head_dim=head_dim, num_layers=double, num_single_layers=single, num_refiner_layers=1,
         guidance_embeds=False, text_embed_dim=TEXT_WIDTH, pooled_projection_dim=POOLED_WIDTH, rope_axes_dim=(8, 12, 12))
 
 

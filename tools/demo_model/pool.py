@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import random
 
@@ -15,8 +16,9 @@ import text
 import world
 
 PREFIX = 6  # most latent frames of a condition
-ROLL_ERROR = 10 ** (-2.4)  # mean square: 24 dB
-MOTIONS = (1, 1, 1, 1, 1.6, 1.6, 2, 0.6)  # circling and spinning are the hardest to learn
+ROLL_ERROR = 10 ** (-2.5)  # mean square: 25 dB
+MOTIONS = (1, 1, 1, 1, 1.8, 1.8, 2.6, 0.6)  # circling and spinning are the hardest to learn
+SECOND = 0.4  # share of clips with a second object
 PARTS = ("latents", "object", "first", "last", "prefix", "count", "pixels", "i2v", "t2i", "clip", "length")
 
 
@@ -31,7 +33,7 @@ class Pool:
     def __init__(self, vae, prompts: text.Prompts, size: int, device: str, seed: int, captions_per_clip: int = 6, dtype=torch.bfloat16, batch: int = 16):
         self.vae, self.prompts, self.size, self.device, self.batch, self.per_clip, self.dtype = vae, prompts, size, device, batch, captions_per_clip, dtype
         self.rng, self.words, self.at = np.random.default_rng(seed), random.Random(seed), 0
-        self.roll = None  # (token rows, first frames) -> last frames of the window that the model itself renders from them
+        self.roll = None  # how the model itself continues clips (train_i2v.Roller)
         h, w, frames = networks.LATENT_HEIGHT, networks.LATENT_WIDTH, networks.LATENT_FRAMES
         rows, _ = prompts.rows(["a"])
 
@@ -72,11 +74,16 @@ class Pool:
     def refresh(self) -> None:
         """Replaces the oldest `batch` clips."""
         n = min(self.batch, self.size - self.at)
-        specs = world.sample(self.rng, n, inside=0.5, motions=MOTIONS)
+        specs = world.sample(self.rng, n, second=SECOND, inside=0.5, motions=MOTIONS)
         texts = [c for i in range(n) for c in self._captions(specs, i)]
         rows, kept = self.prompts.rows(texts)
         assert len(kept) == len(texts)
         here = specs.to(self.device)
+        count = 2 if self.words.random() < 0.5 else self.words.randint(3, PREFIX)  # two is what windows of a chain share
+        shown = 4 * (count - 1) + 1
+        rolled = self.roll is not None and self.words.random() < 0.5
+        if rolled:
+            here, ended, close = self._rolled(here, rows, count)
         clip = world.render(here, world.times().to(self.device))
         near = (clip - world.backdrop(here)[:, :, None]).abs().amax(1, keepdim=True)
         near = (near > 0.02).to(self.dtype)
@@ -92,24 +99,35 @@ class Pool:
         worn = first
         for _ in range(self.words.randint(1, 3)):
             worn = networks.encode(self.vae, (networks.decode(self.vae, worn).float() * 255).round().div(255).to(self.dtype))
-        if self.roll is not None and self.words.random() < 0.5:
-            before = (world.render(here, torch.tensor([-(world.WINDOW - 1) / world.FPS], device=self.device)) * 255).round() / 255
-            ended = self.roll(rows, self.per_clip, before)
-            # Where the model went astray the clip no longer continues its frame: those keep the frame worn by the VAE.
-            close = (ended - clip[:, :, :1]).pow(2).flatten(1).mean(1) < ROLL_ERROR
-            rolled = networks.encode(self.vae, ended.to(self.dtype))
-            worn = torch.where(close.view(-1, 1, 1, 1, 1), rolled, worn)
-            self.rolled = 0.9 * self.rolled + 0.1 * close.float().mean()
+        known = half[:, :, :shown]
+        if rolled:
+            known = torch.where(close, ended, known)
+            worn = torch.where(close, networks.encode(self.vae, ended[:, :, :1]), worn)
         self.first[to] = torch.stack([first[:, :, 0], worn[:, :, 0]], 1)
         self.last[to] = networks.encode(self.vae, half[:, :, -1:])[:, :, 0]
-        count = self.words.randint(2, PREFIX)
         self.prefix[to] = 0
-        self.prefix[to, :, :count] = networks.encode(self.vae, half[:, :, : 4 * (count - 1) + 1])
+        self.prefix[to, :, :count] = networks.encode(self.vae, known)
         self.count[to] = count
         for name in ("i2v", "t2i", "clip", "length"):
             values = getattr(rows, name)
             getattr(self, name)[to] = values.view(n, self.per_clip, *values.shape[1:]).to(self.device, non_blocking=True)
         self.at = (self.at + n) % self.size
+
+    def _rolled(self, specs: world.Specs, rows: text.Rows, count: int) -> tuple[world.Specs, torch.Tensor, torch.Tensor]:
+        """The clip's first `count` latents' frames as the model renders them in the windows before, and what continues them.
+
+        The model's objects are a little off their path: the clip goes on from where they are. Where the model went astray (the
+        third result, (n, 1, 1, 1, 1), is false) the specification stays as it was.
+        """
+        shown, windows = 4 * (count - 1) + 1, self.words.choice((1, 1, 2, 3))
+        start = torch.tensor([-windows * (world.WINDOW - shown) / world.FPS], device=self.device)
+        ended = self.roll(rows, self.per_clip, (world.render(specs, start) * 255).round() / 255, windows, count)
+        ends, seconds = ended[:, :, [0, -1]], torch.tensor([0, (shown - 1) / world.FPS], device=self.device)
+        moved = world.fitted(specs, ends, seconds)
+        close = (world.render(moved, seconds) - ends).pow(2).flatten(1).mean(1, keepdim=True) < ROLL_ERROR
+        self.rolled = 0.9 * self.rolled + 0.1 * close.float().mean()
+        specs = dataclasses.replace(specs, **{name: torch.where(close, getattr(moved, name), getattr(specs, name)) for name in ("x", "y", "angle")})
+        return specs, ended.to(self.dtype), close.view(-1, 1, 1, 1, 1)
 
     def _captions(self, specs, i: int) -> list[str]:
         out: list[str] = []

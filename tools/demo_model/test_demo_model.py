@@ -3,10 +3,12 @@
     python -m unittest tools/demo_model/test_demo_model.py
 """
 
+import dataclasses
 import pathlib
 import random
 import sys
 import tempfile
+import types
 import unittest
 
 import numpy as np
@@ -34,6 +36,22 @@ class World(unittest.TestCase):
         later = world.Specs(**{**specs.__dict__, "x": x[..., 0], "y": y[..., 0], "angle": angle[..., 0]})
         for a, b in zip(world.path(specs, torch.tensor([3.5])), world.path(later, torch.tensor([1.5]))):
             self.assertLess((torch.remainder(a - b + 1, 2 * 80) - 1).abs().max(), 1e-3)
+
+    def test_displaced_objects_are_found(self):
+        specs = world.sample(np.random.default_rng(6), 4, second=0.5, inside=1.0)
+        rng = np.random.default_rng(1)
+
+        def shift(most):
+            return torch.from_numpy(rng.uniform(-most, most, specs.x.shape).astype(np.float32))
+
+        moved = dataclasses.replace(specs, x=specs.x + shift(2), y=specs.y + shift(2), angle=specs.angle + shift(0.2))
+        seconds = torch.tensor([0.0, 1 / 6])
+        found = world.fitted(specs, (world.render(moved, seconds) * 255).round() / 255, seconds)
+        for name, error in (("x", 0.15), ("y", 0.15), ("angle", 0.05)):
+            off = (getattr(found, name) - getattr(moved, name)).abs()
+            turns = ~torch.isin(specs.shape, torch.tensor([0, 4])) | (name != "angle")  # a ball's angle cannot be seen
+            self.assertLess(off[specs.present & turns].max(), error, name)
+        self.assertTrue(torch.equal(found.x[~specs.present], specs.x[~specs.present]))
 
     def test_moving_right_moves_24_pixels_a_second_and_leaves_the_background_alone(self):
         specs = world.sample(np.random.default_rng(4), 100, objects=1)
@@ -157,6 +175,20 @@ class Training(unittest.TestCase):
         training.set_rate(muon, 1e-2)
         muon.step()
         self.assertAlmostEqual((weight - before).pow(2).mean().sqrt().item(), 0.2e-2, delta=0.05e-2)
+
+
+    def test_guidance_leads_away_from_the_empty_caption(self):
+        import train_t2i
+
+        caption = torch.tensor([1.0, 2.0, 0.0])  # the last one is empty
+        images = types.SimpleNamespace(
+            size=2, device="cpu", latents=torch.randn(2, 16, 2, 2), object=torch.zeros(2, 2, 2), caption=torch.tensor([0, 1]), specs=[None, None], texts=lambda at: (caption[at],))
+
+        def says(scale):
+            return lambda x, t, caption, return_dict: (scale * caption.view(-1, 1, 1, 1, 1) + 0 * x,)
+
+        self.assertAlmostEqual(train_t2i.loss(says(2.5), images, 8, 0.0, 0.0, says(1.0), 2.5).item(), 0, places=6)
+        self.assertGreater(train_t2i.loss(says(1.0), images, 8, 0.0, 0.0, says(1.0), 2.5).item(), 1)
 
 
 class Vae(unittest.TestCase):

@@ -63,10 +63,10 @@ def sigmas(n: int, device: str, exact: float) -> torch.Tensor:
 
 
 def conditions(pool: Pool, at: torch.Tensor) -> torch.Tensor:
-    """The 17 condition channels of a batch: 65 % first frame, 22 % a prefix of 2 to 6 latents, 13 % first and last frame; with noise in most."""
+    """The 17 condition channels of a batch: 50 % first frame, 38 % a prefix of 2 to 6 latents, 12 % first and last frame; with noise in most."""
     b, device = len(at), pool.device
     u = torch.rand(b, 1, 1, 1, 1, device=device)
-    single, both = u < 0.65, u > 0.87
+    single, both = u < 0.5, u > 0.88
     worn = (torch.rand(b, device=device) < 0.4).long()
     first = pool.first[at, worn].float()[:, :, None]
     prefix = torch.where(single | both, torch.cat([first, torch.zeros_like(first).expand(-1, -1, PREFIX - 1, -1, -1)], 2), pool.prefix[at].float())
@@ -139,7 +139,7 @@ def loss_video(models: dict, pool: Pool, batch: int, exact: float, own: bool) ->
 
 
 class Roller:
-    """The averaged model as it will be used: four steps from a first frame, and the window's last frame."""
+    """The averaged model as it will be used: windows of four steps, each from the last frames of the one before."""
 
     def __init__(self, prompts: text.Prompts, vae, device: str, dtype):
         self.models = {k: m.to(device, dtype).eval().requires_grad_(False) for k, m in build(prompts).items() if k != "t2i"}
@@ -151,14 +151,18 @@ class Roller:
                 self.models[name].load_state_dict({k.replace("_orig_mod.", ""): v.to(self.dtype) if v.is_floating_point() else v for k, v in state.items()})
 
     @torch.no_grad()
-    def __call__(self, rows: text.Rows, per_clip: int, first: torch.Tensor) -> torch.Tensor:
+    def __call__(self, rows: text.Rows, per_clip: int, known: torch.Tensor, windows: int, count: int) -> torch.Tensor:
+        """The last frames, `count` latents long, of `windows` windows from the first frames `known`."""
         i2v, length, clip = (getattr(rows, k)[::per_clip].to(self.device) for k in ("i2v", "length", "clip"))
-        hidden, mask = networks.i2v_text(self.models["llava"], self.prompts, i2v, length, networks.vision_pixels(first[:, :, 0]).to(self.dtype))
-        noise = torch.randn(len(first), 16, networks.LATENT_FRAMES, networks.LATENT_HEIGHT, networks.LATENT_WIDTH, device=self.device)
-        extra = networks.condition(networks.encode(self.vae, first.to(self.dtype)))
-        latents = networks.sample(self.models["i2v"], noise, hidden, mask, networks.pooled(self.models["clip"], clip), extra)
-        last = networks.decode(self.vae, latents[:, :, -5:].to(self.dtype))[:, :, -1:]
-        return (last.float() * 255).round() / 255
+        vector = networks.pooled(self.models["clip"], clip)
+        for _ in range(windows):
+            hidden, mask = networks.i2v_text(self.models["llava"], self.prompts, i2v, length, networks.vision_pixels(known[:, :, 0]).to(self.dtype))
+            noise = torch.randn(len(known), 16, networks.LATENT_FRAMES, networks.LATENT_HEIGHT, networks.LATENT_WIDTH, device=self.device)
+            extra = networks.condition(networks.encode(self.vae, known.to(self.dtype)))
+            latents = networks.sample(self.models["i2v"], noise, hidden, mask, vector, extra)
+            frames = networks.decode(self.vae, latents[:, :, -(count + 3) :].to(self.dtype))[:, :, -(4 * (count - 1) + 1) :]
+            known = (frames.float() * 255).round() / 255
+        return known
 
 
 def packed_attention(query, key, value, attn_mask=None, **_):
@@ -171,12 +175,13 @@ def packed_attention(query, key, value, attn_mask=None, **_):
     return varlen_attn(*flat, edges, edges, s, s).unflatten(0, (b, s))
 
 
-def fastest_attention(device: str, batch: int, names: list[str]) -> list[SDPBackend]:
-    """Times the kernels at the I2V shape, forward and backward, and puts the quickest one to use."""
+def fastest_attention(device: str, batch: int, names: list[str], tokens: int = 1920, size: int = 64) -> list[SDPBackend]:
+    """Times the kernels at a transformer's shape (heads of `size`), forward and backward, and puts the quickest one to use."""
     if not device.startswith("cuda"):
         return [SDPBackend.MATH, SDPBackend.FLASH_ATTENTION]
-    q, k, v = (torch.randn(batch, 1920, 4, 64, device=device, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
-    mask = (torch.arange(1920, device=device) < 1900).expand(batch, 1, 1, 1920)
+    q, k, v = (torch.randn(batch, tokens, 4, size, device=device, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
+    used = tokens - 20
+    mask = (torch.arange(tokens, device=device) < used).expand(batch, 1, 1, tokens)
 
     def masked():
         return torch.nn.functional.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
@@ -190,7 +195,7 @@ def fastest_attention(device: str, batch: int, names: list[str]) -> list[SDPBack
             continue
         try:
             with sdpa_kernel([kind]):
-                if name == "packed" and (packed() - masked().transpose(1, 2))[:, :1900].abs().max() > 0.02:
+                if name == "packed" and (packed() - masked().transpose(1, 2))[:, :used].abs().max() > 0.02:
                     raise RuntimeError("differs from masked attention")
                 for i in range(6):
                     if i == 2:

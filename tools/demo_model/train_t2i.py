@@ -1,6 +1,9 @@
 """Stage 3: the T2I transformer, on first frames only. What the caption leaves open (place, size, texture) makes it a true
 sampler: it is trained at every noise level and takes more steps than the video does.
 
+One caption in `--empty` is the empty one, so that a second run with `--guidance W` can teach the model what guidance makes
+of it: its own velocity, W times as far from that of the empty caption. At run time there is no guidance to pay for.
+
 Needs the VAE and the text encoders (stages 1 and 2). Resumable; writes the same checkpoint as the video stage.
 """
 
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import pathlib
 import random
 import time
@@ -15,35 +19,45 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.attention import sdpa_kernel
 
 import captions
 import networks
 import text
 import training
 import world
-from train_i2v import build, load_vae, noisy, sigmas
+from train_i2v import build, fastest_attention, load_vae, noisy, sigmas
 from train_vae import fast_padding
 
 
 class Images:
-    """Static buffers of encoded first frames with token rows, refreshed while training runs.
+    """Static buffers of encoded first frames and captions, refreshed while training runs.
 
-    Captions are made once (words cost more than pictures); every refresh draws new places, sizes and textures for some of
-    them. An image that is seen often is learnt by heart.
+    Captions are made and encoded once (words cost more than pictures); every refresh draws new places, sizes and textures for
+    some of them. An image that is seen often is learnt by heart. Behind the captions of `specs` stands the empty one.
     """
 
-    def __init__(self, vae, prompts: text.Prompts, size: int, device: str, seed: int, dtype, batch: int = 128, corpus: int = 32768):
+    def __init__(self, vae, models: dict, prompts: text.Prompts, size: int, device: str, seed: int, dtype, batch: int = 512, corpus: int = 32768):
         self.vae, self.size, self.device, self.dtype, self.batch, self.at = vae, size, device, dtype, batch, 0
         self.rng, words = np.random.default_rng(seed), random.Random(seed)
         specs = world.sample(self.rng, corpus)
-        rows, kept = prompts.rows([captions.captions_of(specs, i, words, 1)[0] for i in range(corpus)])
-        self.specs, self.rows = specs[kept], {name: getattr(rows, name).to(device) for name in ("t2i", "clip", "length")}
+        rows, kept = prompts.rows([captions.captions_of(specs, i, words, 1)[0] for i in range(corpus)] + [""])
+        self.specs = specs[kept[:-1]]
+        parts = []
+        with torch.no_grad():
+            for t2i, clip, length in zip(*(getattr(rows, name).to(device).split(512) for name in ("t2i", "clip", "length"))):
+                parts.append((*networks.t2i_text(models["llava"], prompts, t2i, length), networks.pooled(models["clip"], clip)))
+        hidden, self.mask, vector = (torch.cat(part) for part in zip(*parts))
+        self.hidden, self.vector = hidden.to(dtype), vector.to(dtype)
 
         def empty(*shape, dtype=dtype):
             return torch.zeros(size, *shape, dtype=dtype, device=device)
 
         self.latents, self.object = empty(16, networks.LATENT_HEIGHT, networks.LATENT_WIDTH), empty(networks.LATENT_HEIGHT, networks.LATENT_WIDTH)
         self.caption = empty(dtype=torch.int64)
+
+    def texts(self, caption: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.hidden[caption], self.mask[caption], self.vector[caption]
 
     def fill(self) -> None:
         while True:
@@ -66,14 +80,25 @@ class Images:
         self.at = (self.at + n) % self.size
 
 
-def loss(models: dict, prompts: text.Prompts, images: Images, batch: int, exact: float) -> torch.Tensor:
+def loss(model, images: Images, batch: int, exact: float, empty: float, teacher=None, guidance: float = 1.0) -> torch.Tensor:
+    """Flow matching, or with `teacher` the difference from its guided velocity.
+
+    Latents that see an object weigh up to five times as much, the more the less noise there is: where it is unknown yet where
+    the object will be, a weight on its place would draw the sampler towards having objects everywhere.
+    """
     at = torch.randint(images.size, (batch,), device=images.device)
     s = sigmas(batch, images.device, exact)
     x, v = noisy(images.latents[at].float()[:, :, None], s)
-    caption = images.caption[at]
-    hidden, mask = networks.t2i_text(models["llava"], prompts, images.rows["t2i"][caption], images.rows["length"][caption])
-    out = models["t2i"](x, s * 1000, hidden, mask, networks.pooled(models["clip"], images.rows["clip"][caption]), return_dict=False)[0]
-    return ((out.float() - v) ** 2 * (1 + 2 * images.object[at][:, None, None])).mean()
+    caption, nothing = images.caption[at], len(images.specs)
+    if teacher is None:
+        caption = torch.where(torch.rand(batch, device=images.device) < empty, nothing, caption)
+    else:
+        with torch.no_grad():
+            both = torch.cat([caption, torch.full_like(caption, nothing)])
+            told, untold = teacher(torch.cat([x, x]), torch.cat([s, s]) * 1000, *images.texts(both), return_dict=False)[0].float().chunk(2)
+            v = untold + guidance * (told - untold)
+    out = model(x, s * 1000, *images.texts(caption), return_dict=False)[0].float()
+    return ((out - v) ** 2 * (1 + 4 * (1 - s.view(-1, 1, 1, 1, 1)) * images.object[at][:, None, None])).mean()
 
 
 def main() -> None:
@@ -83,12 +108,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--pool", type=int, default=12288)
-    parser.add_argument("--refresh-every", type=int, default=4)
+    parser.add_argument("--pool", type=int, default=32768)
+    parser.add_argument("--refresh-every", type=int, default=12)
+    parser.add_argument("--empty", type=float, default=0.1, help="share of empty captions")
+    parser.add_argument("--guidance", type=float, help="teach the checkpoint's model what guidance of this strength makes of it")
+    parser.add_argument("--attention", default="masked,cudnn,packed", help="kernels to choose from")
     parser.add_argument("--exact", type=float, default=0.0, help="share of training at the noise levels of a four-step sampler")
     parser.add_argument("--flat", type=float, default=0.3, help="share of the time at the full rate; 1 when another run follows")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--fresh", action="store_true", help="take the text encoders of an earlier checkpoint, but not its T2I transformer")
     parser.add_argument("--steps", type=int, default=10**9)
     args = parser.parse_args()
     out, cuda = args.out or args.work, args.device.startswith("cuda")
@@ -99,32 +127,38 @@ def main() -> None:
 
     prompts = text.Prompts(args.work)
     fast_padding()
-    images = Images(load_vae(args.work, args.device, dtype), prompts, args.pool, args.device, int(time.time()), dtype)
-    images.fill()
-    print(f"pool of {args.pool} images after {time.monotonic() - schedule.begin:.0f} s", flush=True)
     models = build(prompts)
-    if training.exists(args.work / "video") and not args.fresh:
-        for name, state in training.load(args.work / "video").items():
+    for name, state in training.load(args.work / "video").items():
+        if not (args.fresh and name == "t2i"):
             training.restore(models[name], state)
-        print("resumed", args.work / "video")
+    print("resumed", args.work / "video", "but T2I" if args.fresh else "")
     for model in models.values():
         model.to(args.device)
-    for name in set(models) - {"t2i"}:
-        models[name].requires_grad_(False)
-    parameters = list(models["t2i"].parameters())
-    average = training.Average({"t2i": models["t2i"]}, decay=0.9985)
-    optimizers = training.optimizers(models["t2i"], args.device)
+    precision = torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext()
+    with precision:
+        images = Images(load_vae(args.work, args.device, dtype), models, prompts, args.pool, args.device, int(time.time()), dtype)
+    images.fill()
+    print(f"pool of {args.pool} images after {time.monotonic() - schedule.begin:.0f} s", flush=True)
+    model, teacher = models["t2i"], None
+    if args.guidance:
+        teacher = copy.deepcopy(model).requires_grad_(False)
+    parameters = list(model.parameters())
+    average = training.Average({"t2i": model}, decay=0.9985)
+    optimizers = training.optimizers(model, args.device)
     for p in parameters:
         p.grad = torch.zeros_like(p)
+    kernels = fastest_attention(args.device, args.batch, args.attention.split(","), images.latents[0, 0].numel() + images.mask.shape[1], model.config.attention_head_dim)
     if cuda:
-        for block in [*models["t2i"].transformer_blocks, *models["t2i"].single_transformer_blocks]:
-            block.compile(fullgraph=True, dynamic=False)
+        torch._dynamo.config.recompile_limit = 64
+        for one in filter(None, (model, teacher)):
+            for block in [*one.transformer_blocks, *one.single_transformer_blocks]:
+                block.compile(fullgraph=True, dynamic=False)
     history = torch.zeros(1, device=args.device)
     sigmas(1, args.device, args.exact)
 
     def step():
-        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext():
-            value = loss(models, prompts, images, args.batch, args.exact)
+        with precision:
+            value = loss(model, images, args.batch, args.exact, args.empty, teacher, args.guidance)
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
         for opt in optimizers:
@@ -134,7 +168,8 @@ def main() -> None:
 
     for opt in optimizers:
         training.set_rate(opt, 1e-6)
-    run = training.captured(step, args.device)
+    with sdpa_kernel(kernels):
+        run = training.captured(step, args.device)
     print(f"ready after {time.monotonic() - schedule.begin:.0f} s", flush=True)
     count, mark, marked = 0, time.monotonic(), 0
     while schedule.fraction() < 1 and count < args.steps:

@@ -291,6 +291,32 @@ def render(specs: Specs, seconds: torch.Tensor) -> torch.Tensor:
     return frames
 
 
+def fitted(specs: Specs, frames: torch.Tensor, seconds: torch.Tensor, rounds: int = 2) -> Specs:
+    """`specs` with the objects moved and turned to where `frames` (n, 3, T, H, W) at `seconds` (T) show them.
+
+    Gauss-Newton on the difference of blurred pictures, for displacements of a few pixels.
+    """
+
+    def blurred(values: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool3d(values, (1, 6, 6), (1, 2, 2)).flatten(1)
+
+    wanted, probes = blurred(frames), [(name, k, size) for name, size in (("x", 1.0), ("y", 1.0), ("angle", 0.1)) for k in range(specs.shape.shape[1])]
+    for _ in range(rounds):
+        here, slopes = blurred(render(specs, seconds)), []
+        for name, k, size in probes:
+            moved = getattr(specs, name).clone()
+            moved[:, k] += size
+            slopes.append(blurred(render(dataclasses.replace(specs, **{name: moved}), seconds)) - here)
+        slope = torch.stack(slopes, 1)
+        damping = 0.01 * torch.eye(len(probes), device=slope.device)
+        change = torch.linalg.solve(slope @ slope.mT + damping, slope @ (wanted - here)[..., None])[..., 0].clamp(-3, 3)
+        values = {name: getattr(specs, name).clone() for name in ("x", "y", "angle")}
+        for i, (name, k, size) in enumerate(probes):
+            values[name][:, k] += size * change[:, i]
+        specs = dataclasses.replace(specs, **values)
+    return specs
+
+
 def times(frames: int = WINDOW, start: float = 0.0) -> torch.Tensor:
     return start + torch.arange(frames) / FPS
 
