@@ -1,7 +1,6 @@
-"""Mixes the I2V transformer and the vision tower of two checkpoints, tensor by tensor: a run with another mixture of clips
-gains in what it stresses and loses a little elsewhere, and the mean of both has most of either.
+"""Averages the I2V transformer and the vision tower of two rounds: better than either where they make different mistakes.
 
-    python tools/demo_model/mix.py --old build/demo_model/before/video --new build/demo_model/video --share 0.6 --out build/demo_model
+The later round must have started from the earlier one. Everything else is taken from the later one.
 """
 
 from __future__ import annotations
@@ -13,28 +12,21 @@ import torch
 
 import training
 
-MIXED = ("i2v", "llava")
 
-
-def mix(old: dict, new: dict, share: float) -> dict:
-    """`share` of the new state dictionary and the rest of the old one, where both are floating point."""
-    if old.keys() != new.keys():
-        raise ValueError(f"tensors of one checkpoint only: {sorted(old.keys() ^ new.keys())[:5]}")
-    return {k: torch.lerp(old[k].float(), v.float(), share).to(v.dtype) if v.is_floating_point() else v for k, v in new.items()}
+def mixed(earlier: dict[str, torch.Tensor], later: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """`share` of the later weights, the rest of the earlier ones."""
+    return {k: torch.lerp(earlier[k].float(), v.float(), share) if v.is_floating_point() else v for k, v in later.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--old", type=pathlib.Path, required=True)
-    parser.add_argument("--new", type=pathlib.Path, required=True)
-    parser.add_argument("--share", type=float, default=0.5, help="of the new checkpoint")
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--earlier", type=pathlib.Path, required=True, help="folder with the checkpoint of the earlier round")
+    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/demo_model"), help="folder with that of the later one, which is replaced")
+    parser.add_argument("--share", type=float, default=0.6, help="of the later round")
     args = parser.parse_args()
-    if not 0 <= args.share <= 1:
-        parser.error(f"--share is {args.share}: a number from 0 to 1")
-    old, new = training.load(args.old), training.load(args.new)
-    mixed = {part: mix(old[part], new[part], args.share) for part in MIXED}
-    training.save(args.out / "video", new | mixed)
+    earlier, later = training.load(args.earlier / "video"), training.load(args.work / "video")
+    training.save(args.work / "video", later | {name: mixed(earlier[name], later[name], args.share) for name in ("i2v", "llava")})
+    print(f"wrote {args.work / 'video'}: {args.share:g} of itself, {1 - args.share:g} of {args.earlier / 'video'}")
 
 
 if __name__ == "__main__":

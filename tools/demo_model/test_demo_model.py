@@ -202,6 +202,13 @@ class Vae(unittest.TestCase):
         train_vae.normalise(model, "cpu", 4)
         self.assertLess((networks.decode(model, networks.encode(model, clip)) - before).abs().max(), 1e-4)
 
+    def test_rounds_are_mixed_by_their_share(self):
+        import mix
+
+        out = mix.mixed({"w": torch.zeros(3), "n": torch.tensor(1)}, {"w": torch.ones(3, dtype=torch.float16), "n": torch.tensor(2)}, 0.6)
+        self.assertTrue(torch.allclose(out["w"], torch.full((3,), 0.6)))
+        self.assertEqual(out["n"].item(), 2)
+
     def test_a_checkpoint_survives_its_parts(self):
         with tempfile.TemporaryDirectory() as folder:
             model = torch.nn.Linear(2048, 5000)
