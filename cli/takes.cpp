@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
@@ -33,12 +34,13 @@ int run_takes(const Arguments& arguments) {
   const queue::DataFolder data = data_folder(arguments);
   queue::JobStore store = connect(arguments, data);
   const queue::JobRecord job = require_job(store, arguments.operands()[0]);
-  const int used = store.used_take(job.id);
+  const std::vector<queue::JobRecord> takes = store.takes(job.id);
+  const int used = store.used_take(takes);
   const bool as_json = arguments.flag("json");
   if (!as_json) {
     std::printf("  %4s  %-13s  %-9s  %11s  %20s  %s\n", "take", "job", "state", "from window", "seed", "output");
   }
-  for (const queue::JobRecord& take : store.takes(job.id)) {
+  for (const queue::JobRecord& take : takes) {
     const std::string output = take.output.empty() ? "" : (data.root() / take.output).string();
     if (as_json) {
       std::printf("%s\n", take_json(take, output, take.spec.take == used).dump().c_str());

@@ -191,7 +191,7 @@ void Coordinator::place(queue::JobStore& store, const queue::JobRecord& job) {
   const std::vector<queue::JobRecord> takes = store.takes(job.id);
   if (takes.empty()) return;
   const queue::JobRecord& first = takes.front();
-  const int used = store.used_take(job.id);
+  const int used = store.used_take(takes);
   const auto chosen =
       std::find_if(takes.begin(), takes.end(), [&](const queue::JobRecord& take) { return take.spec.take == used; });
   if (chosen == takes.end() || first.spec.output.empty() || chosen->output.empty()) return;

@@ -295,6 +295,7 @@ class JobStore {
   std::vector<HostCrashes> host_crashes(const std::string& job);  ///< by host
   std::vector<JobRecord> takes(const std::string& job);           ///< of the same video, by number; empty: no such job
   int used_take(const std::string& job);                          ///< chosen, else the newest that is done; 0: none is
+  int used_take(const std::vector<JobRecord>& takes);             ///< the same of what takes() gave
   std::vector<FencingToken> leases();                             ///< every lease now
   std::vector<DeadLetter> dead_letters(int limit = 100);          ///< newest first
 

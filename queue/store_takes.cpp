@@ -10,6 +10,15 @@ namespace reelfarm::queue {
 using detail::Reply;
 using detail::ReplyPtr;
 
+namespace {
+
+/// The first take's id, by which Redis knows them all.
+const std::string& family_of(const JobRecord& take) {
+  return take.spec.family.empty() ? take.id : take.spec.family;
+}
+
+}  // namespace
+
 Take JobStore::reserve_take(const std::string& job, const std::string& parent) {
   if (!is_job_id(job) || !is_job_id(parent)) {
     throw std::invalid_argument("take \"" + job + "\" of \"" + parent + "\": both must be job ids");
@@ -22,7 +31,7 @@ Take JobStore::reserve_take(const std::string& job, const std::string& parent) {
 std::vector<JobRecord> JobStore::takes(const std::string& job) {
   const std::optional<JobRecord> asked = get_job(job);
   if (!asked) return {};
-  const std::string& family = asked->spec.family.empty() ? asked->id : asked->spec.family;
+  const std::string& family = family_of(*asked);
   const ReplyPtr members = impl_->connection.command({"ZRANGE", impl_->keys.takes(family), "0", "-1"});
   std::vector<JobRecord> takes;
   for (const std::string& id : Reply(members.get()).strings()) {
@@ -36,14 +45,16 @@ std::vector<JobRecord> JobStore::takes(const std::string& job) {
 }
 
 int JobStore::used_take(const std::string& job) {
-  const std::vector<JobRecord> all = takes(job);
-  if (all.empty()) return 0;
-  const std::string& family = all.back().spec.family.empty() ? all.back().id : all.back().spec.family;
-  const ReplyPtr chosen = impl_->connection.command({"GET", impl_->keys.used_take(family)});
+  return used_take(takes(job));
+}
+
+int JobStore::used_take(const std::vector<JobRecord>& takes) {
+  if (takes.empty()) return 0;
+  const ReplyPtr chosen = impl_->connection.command({"GET", impl_->keys.used_take(family_of(takes.back()))});
   if (const Reply take(chosen.get()); !take.is_nil()) return std::stoi(take.text());
   const auto newest =
-      std::find_if(all.rbegin(), all.rend(), [](const JobRecord& take) { return take.state == JobState::done; });
-  return newest == all.rend() ? 0 : newest->spec.take;
+      std::find_if(takes.rbegin(), takes.rend(), [](const JobRecord& take) { return take.state == JobState::done; });
+  return newest == takes.rend() ? 0 : newest->spec.take;
 }
 
 Change JobStore::use_take(const std::string& job, int take) {
