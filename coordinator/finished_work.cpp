@@ -52,11 +52,6 @@ bool is_of(const artifacts::WindowManifest& manifest, const queue::TaskSpec& tas
          manifest.first_frame == task.span.first_frame && manifest.frame_count == task.span.num_frames;
 }
 
-bool has_tail(const artifacts::WindowManifest& manifest) {
-  return std::any_of(manifest.files.begin(), manifest.files.end(),
-                     [](const artifacts::ManifestFile& file) { return file.name == artifacts::kTailFile; });
-}
-
 bool passes(const Found& window, artifacts::Check check) try {
   artifacts::open_window(window.folder, check);
   return true;
@@ -74,7 +69,8 @@ std::map<std::string, queue::FinishReport> chain_of(const std::string& fingerpri
   for (const queue::TaskSpec& task : plan.tasks) {
     if (task.kind != queue::TaskKind::window) continue;
     const auto found = std::find_if(windows.begin(), windows.end(), [&](const Found& window) {
-      return window.manifest.fingerprint == fingerprint && is_of(window.manifest, task) && has_tail(window.manifest) &&
+      return window.manifest.fingerprint == fingerprint && is_of(window.manifest, task) &&
+             artifacts::find_file(window.manifest, artifacts::kTailFile) &&
              (task.window == 0 || window.manifest.start_sha256 == before) && passes(window, check);
     });
     if (found == windows.end()) break;

@@ -124,6 +124,19 @@ std::filesystem::path Staging::publish(WindowManifest manifest) {
   return final_path_;
 }
 
+const ManifestFile* find_file(const WindowManifest& manifest, std::string_view name) {
+  const auto found = std::find_if(manifest.files.begin(), manifest.files.end(),
+                                  [&](const ManifestFile& file) { return file.name == name; });
+  return found == manifest.files.end() ? nullptr : &*found;
+}
+
+WindowIdentity identify_window(const std::filesystem::path& folder, const WindowManifest& manifest) {
+  const std::filesystem::path path = folder / kManifestFile;
+  WindowIdentity identity{sha256_of_file(path), static_cast<std::uint64_t>(File::open_to_read(path).size())};
+  for (const ManifestFile& file : manifest.files) identity.bytes += file.size_bytes;
+  return identity;
+}
+
 WindowManifest open_window(const std::filesystem::path& folder, Check check) {
   const std::filesystem::path path = folder / kManifestFile;
   WindowManifest manifest = parse_manifest(read_file(path, kMaxManifestBytes), path);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/artifacts/errors.hpp"
@@ -72,6 +73,18 @@ class Staging {
   std::filesystem::path final_path_;
   bool published_ = false;
 };
+
+/// The file of this name in the manifest, or nullptr.
+const ManifestFile* find_file(const WindowManifest& manifest, std::string_view name);
+
+/// What the queue knows a published window by.
+struct WindowIdentity {
+  std::string sha256;       ///< of the manifest
+  std::uint64_t bytes = 0;  ///< of the manifest and the files that it names
+};
+
+/// `manifest`: that of `folder`. Throws StorageError.
+WindowIdentity identify_window(const std::filesystem::path& folder, const WindowManifest& manifest);
 
 enum class Check { kSizes, kHashes };
 

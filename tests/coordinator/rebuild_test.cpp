@@ -59,6 +59,12 @@ class RebuildTest : public test::FarmTest {
   fs::path window_of(const std::string& job, int window) {
     return data_.absolute(store_->get_task(queue::task_id(job, TaskKind::window, window))->artifact.path);
   }
+  template <typename Change>
+  void change_manifest(const fs::path& window, const Change& change) {
+    auto manifest = artifacts::open_window(window, artifacts::Check::kSizes);
+    change(manifest);
+    artifacts::write_file_durably(window / artifacts::kManifestFile, artifacts::to_text(manifest));
+  }
   std::string states(const std::string& job) {
     std::string text;
     for (const queue::TaskRecord& task : store_->get_tasks(job)) text += std::string(to_string(task.state)) + " ";
@@ -116,10 +122,7 @@ TEST_F(RebuildTest, AWindowWhoseBytesAreOthersIsRenderedAgain) {
 TEST_F(RebuildTest, WindowsOfAnotherFingerprintAreNotMixedIn) {
   const std::string job = accept(60);
   render(3);
-  const auto folder = window_of(job, 0);
-  auto manifest = artifacts::open_window(folder, artifacts::Check::kSizes);
-  manifest.fingerprint = "beef";
-  artifacts::write_file_durably(folder / artifacts::kManifestFile, artifacts::to_text(manifest));
+  change_manifest(window_of(job, 0), [](artifacts::WindowManifest& manifest) { manifest.fingerprint = "beef"; });
   lose_redis();
   rebuild(*store_, data_);
   EXPECT_EQ(states(job), "done done ready waiting waiting ready ");
@@ -129,10 +132,7 @@ TEST_F(RebuildTest, WindowsOfAnotherFingerprintAreNotMixedIn) {
 TEST_F(RebuildTest, AWindowThatGoesOnFromAnotherTailIsRenderedAgain) {
   const std::string job = accept(60);
   render(3);
-  const auto folder = window_of(job, 2);
-  auto manifest = artifacts::open_window(folder, artifacts::Check::kSizes);
-  manifest.start_sha256 = "another";
-  artifacts::write_file_durably(folder / artifacts::kManifestFile, artifacts::to_text(manifest));
+  change_manifest(window_of(job, 2), [](artifacts::WindowManifest& manifest) { manifest.start_sha256 = "another"; });
   lose_redis();
   rebuild(*store_, data_);
   EXPECT_EQ(states(job), "done done done ready waiting ready ");

@@ -41,9 +41,15 @@ std::optional<PublishedWindow> find_published(const fs::path& data, const TaskOr
     try {
       if (!fits(artifacts::open_window(folder, artifacts::Check::kSizes), order, fingerprint)) continue;
       const artifacts::WindowManifest manifest = artifacts::open_window(folder, artifacts::Check::kHashes);
-      const std::int64_t tail_frames = windows::frames_of_latents(order.tail_latents);
-      return PublishedWindow{window_reference(data, folder, manifest.frame_count),
-                             file_reference(data, folder / artifacts::kTailFile, tail_frames), manifest.metrics.dump()};
+      const artifacts::ManifestFile* tail = artifacts::find_file(manifest, artifacts::kTailFile);
+      if (tail == nullptr) {
+        note("a published window is passed by: " + folder.string() + " has no tail");
+        continue;
+      }
+      return PublishedWindow{window_reference(data, folder, manifest),
+                             {fs::relative(folder / tail->name, data).string(), tail->sha256, tail->size_bytes,
+                              windows::frames_of_latents(order.tail_latents)},
+                             manifest.metrics.dump()};
     } catch (const artifacts::ArtifactError& error) {
       note(std::string("a published window is passed by: ") + error.what());
     }

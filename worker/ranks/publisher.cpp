@@ -42,12 +42,10 @@ FileReference file_reference(const fs::path& data, const fs::path& path, std::in
           static_cast<std::uint64_t>(artifacts::File::open_to_read(path).size()), frames};
 }
 
-FileReference window_reference(const fs::path& data, const fs::path& folder, std::int64_t frames) {
-  FileReference window = file_reference(data, folder / artifacts::kManifestFile, frames);
-  window.path = fs::relative(folder, data).string();
-  window.bytes = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) window.bytes += entry.file_size();
-  return window;
+FileReference window_reference(const fs::path& data, const fs::path& folder,
+                               const artifacts::WindowManifest& manifest) {
+  const artifacts::WindowIdentity identity = artifacts::identify_window(folder, manifest);
+  return {fs::relative(folder, data).string(), identity.sha256, identity.bytes, manifest.frame_count};
 }
 
 const std::string& start_of(const TaskOrder& order) {
@@ -120,7 +118,8 @@ FileReference WindowPublisher::publish(const FileReference& tail, const std::str
   manifest.width = order_.width;
   manifest.height = order_.height;
   manifest.metrics = nlohmann::json::parse(metrics);
-  return window_reference(data_, staging_.publish(std::move(manifest)), writer_.frames());
+  const fs::path folder = staging_.publish(std::move(manifest));
+  return window_reference(data_, folder, artifacts::open_window(folder, artifacts::Check::kSizes));
 }
 
 }  // namespace reelfarm::worker

@@ -16,7 +16,7 @@ namespace reelfarm::worker {
 FileReference file_reference(const std::filesystem::path& data, const std::filesystem::path& path, std::int64_t frames);
 /// The same of a published window: its folder, the SHA-256 of its manifest, the bytes of all files.
 FileReference window_reference(const std::filesystem::path& data, const std::filesystem::path& folder,
-                               std::int64_t frames);
+                               const artifacts::WindowManifest& manifest);
 
 /// SHA-256 of what the order's window starts from: a tail, an image, or nothing.
 const std::string& start_of(const TaskOrder& order);

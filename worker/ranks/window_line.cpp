@@ -207,7 +207,8 @@ void WindowLine::Impl::denoise(TaskOrder order) {
     const KeptWork kept(setup.data, order, setup.fingerprint);
     render::WindowRequest request = request_of(order);
     request.resume = resume(order, kept);
-    step = request.resume ? request.resume->steps_done : 0;
+    const int resumed_after_step = request.resume ? request.resume->steps_done : 0;
+    step = resumed_after_step;
     const at::Tensor latents =
         setup.renderer.denoise(request, progress, [&](const render::StepState& state) { keep(order, kept, state); });
     if (!latents.isfinite().all().item<bool>()) {
@@ -215,7 +216,7 @@ void WindowLine::Impl::denoise(TaskOrder order) {
                                std::to_string(order.steps) +
                                " steps; with bf16 weights of another scale, --dtype fp32 may help");
     }
-    decodes.put({order, latents, seconds_since(begin), request.resume ? request.resume->steps_done : 0});
+    decodes.put({order, latents, seconds_since(begin), resumed_after_step});
   });
 }
 
