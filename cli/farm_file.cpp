@@ -12,6 +12,7 @@
 #include "cli/errors.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/json_integer.hpp"
 
 namespace reelfarm::cli {
 
@@ -25,7 +26,7 @@ std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
   file.farm = document.at("farm").get<std::string>();
   file.name = document.at("name").get<std::string>();
   file.redis = document.at("redis").get<std::string>();
-  file.pid = document.at("pid").get<pid_t>();
+  file.pid = artifacts::json_integer<pid_t>(document, "pid");
   file.pids = document.at("pids").get<std::map<std::string, pid_t>>();
   file.detached = document.at("detached").get<bool>();
   file.allow_volatile = document.at("allow_volatile").get<bool>();

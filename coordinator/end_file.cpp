@@ -5,6 +5,7 @@
 #include "coordinator/report_json.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/json_integer.hpp"
 #include "queue/codec.hpp"
 
 namespace reelfarm::coordinator {
@@ -27,7 +28,7 @@ std::string to_text(const EndFile& file) {
 
 EndFile parse_end_file(const std::string& text) try {
   const json document = json::parse(text);
-  const int schema = document.at("schema").get<int>();
+  const int schema = artifacts::json_integer<int>(document, "schema");
   if (schema != queue::kSchema) {
     throw queue::SchemaError(schema, queue::kSchema, "end.json has schema " + std::to_string(schema));
   }
@@ -35,7 +36,8 @@ EndFile parse_end_file(const std::string& text) try {
   file.end.state = queue::job_state_from(document.at("state").get<std::string>());
   file.end.error = {document.at("error_class").get<std::string>(), document.at("error").get<std::string>(),
                     document.at("error_task").get<std::string>()};
-  file.end.finished = queue::ServerTime(std::chrono::milliseconds(document.at("finished_ms").get<std::int64_t>()));
+  file.end.finished =
+      queue::ServerTime(std::chrono::milliseconds(artifacts::json_integer<std::int64_t>(document, "finished_ms")));
   file.fingerprint = document.at("fingerprint").get<std::string>();
   if (!document.at("video").is_null()) file.video = report_from_json(document.at("video"));
   return file;

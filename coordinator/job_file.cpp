@@ -9,6 +9,7 @@
 #include "coordinator/report_json.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/json_integer.hpp"
 #include "queue/codec.hpp"
 
 namespace reelfarm::coordinator {
@@ -36,17 +37,17 @@ std::string to_text(const JobFile& file) {
 
 JobFile parse_job_file(const std::string& text) try {
   const json document = json::parse(text);
-  const int schema = document.at("schema").get<int>();
+  const int schema = artifacts::json_integer<int>(document, "schema");
   if (schema != queue::kSchema) {
     throw queue::SchemaError(schema, queue::kSchema, "job.json has schema " + std::to_string(schema));
   }
   JobFile file;
   file.job = document.at("job").get<std::string>();
-  file.submitted_ms = document.at("submitted_ms").get<std::int64_t>();
+  file.submitted_ms = artifacts::json_integer<std::int64_t>(document, "submitted_ms");
   file.asked = queue::job_spec_from_json(document.at("asked"));
   file.plan.spec = queue::job_spec_from_json(document.at("spec"));
   file.bundle = queue::bundle_limits_from_json(document.at("bundle"));
-  file.plan.bytes_needed = document.at("bytes_needed").get<std::uint64_t>();
+  file.plan.bytes_needed = artifacts::json_integer<std::uint64_t>(document, "bytes_needed");
   for (const json& task : document.at("tasks")) file.plan.tasks.push_back(queue::task_spec_from_json(task));
   // Of takes that go on from another's windows; left out by programs that knew no takes.
   if (const auto finished = document.find("finished"); finished != document.end()) {

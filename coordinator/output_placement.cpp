@@ -13,6 +13,7 @@
 #include "coordinator/output_template.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/json_integer.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 #include "queue/codec.hpp"
 
@@ -42,7 +43,7 @@ std::optional<Placement> read_placement(const fs::path& file) {
     Placement placement{document.at("path").get<std::string>(), document.at("done").get<bool>()};
     // Left out by programs that knew no takes.
     placement.wanted = document.value("wanted", "");
-    placement.take = document.value("take", 1);
+    if (document.contains("take")) placement.take = artifacts::json_integer<int>(document, "take");
     placement.sha256 = document.value("sha256", "");
     return placement;
   } catch (const json::exception& problem) {

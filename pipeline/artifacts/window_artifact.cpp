@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/json_integer.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 
 namespace reelfarm::artifacts {
@@ -60,27 +61,27 @@ WindowManifest parse_manifest(const std::string& text, const std::filesystem::pa
   WindowManifest manifest;
   try {
     const nlohmann::json json = nlohmann::json::parse(text);
-    const int schema = json.at("schema").get<int>();
+    const int schema = json_integer<int>(json, "schema");
     if (schema != kManifestSchema) {
       throw CorruptArtifact("manifest " + path.string() + ": schema " + std::to_string(schema) +
                             " is unknown, this version reads " + std::to_string(kManifestSchema));
     }
     json.at("job").get_to(manifest.job);
-    json.at("window").get_to(manifest.window);
-    json.at("take").get_to(manifest.take);
-    json.at("attempt").get_to(manifest.attempt);
+    manifest.window = json_integer<std::int64_t>(json, "window");
+    manifest.take = json_integer<std::int64_t>(json, "take");
+    manifest.attempt = json_integer<std::int64_t>(json, "attempt");
     json.at("nonce").get_to(manifest.nonce);
     json.at("artifact_key").get_to(manifest.artifact_key);
     json.at("fingerprint").get_to(manifest.fingerprint);
     json.at("start_sha256").get_to(manifest.start_sha256);
-    json.at("seed").get_to(manifest.seed);
-    json.at("first_frame").get_to(manifest.first_frame);
-    json.at("frame_count").get_to(manifest.frame_count);
-    json.at("width").get_to(manifest.width);
-    json.at("height").get_to(manifest.height);
+    manifest.seed = json_integer<std::uint64_t>(json, "seed");
+    manifest.first_frame = json_integer<std::int64_t>(json, "first_frame");
+    manifest.frame_count = json_integer<std::int64_t>(json, "frame_count");
+    manifest.width = json_integer<int>(json, "width");
+    manifest.height = json_integer<int>(json, "height");
     manifest.metrics = json.at("metrics");
     for (const nlohmann::json& file : json.at("files")) {
-      manifest.files.push_back({file.at("name").get<std::string>(), file.at("size_bytes").get<std::uint64_t>(),
+      manifest.files.push_back({file.at("name").get<std::string>(), json_integer<std::uint64_t>(file, "size_bytes"),
                                 file.at("sha256").get<std::string>()});
       check_file_name(manifest.files.back().name, path);
     }

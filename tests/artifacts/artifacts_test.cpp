@@ -134,6 +134,22 @@ TEST_F(Artifacts, BrokenManifestsAreRefused) {
   EXPECT_THROW(parse_manifest(json.dump(), "m"), CorruptArtifact);
 }
 
+TEST_F(Artifacts, ManifestNumbersThatDoNotFitAreNamed) {
+  const nlohmann::json good = nlohmann::json::parse(to_text(manifest()));
+  for (const char* field : {"window", "take", "attempt", "seed", "first_frame", "frame_count", "width", "height"}) {
+    for (const char* number : {"9.7e19", "-1e30", "0.5", "\"7\""}) {
+      nlohmann::json json = good;
+      json[field] = nlohmann::json::parse(number);
+      try {
+        parse_manifest(json.dump(), "m");
+        ADD_FAILURE() << field << " = " << number;
+      } catch (const CorruptArtifact& error) {
+        EXPECT_THAT(error.what(), HasSubstr("\"" + std::string(field) + "\" = "));
+      }
+    }
+  }
+}
+
 TEST_F(Artifacts, AFullDiskNamesPathBytesAndTheSystemsWords) {
   File full = File::create("/dev/full");
   try {

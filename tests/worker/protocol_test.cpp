@@ -73,6 +73,25 @@ TEST(Messages, WhatIsNotAMessageIsRefusedWithItsText) {
   }
 }
 
+TEST(Messages, ANumberThatIsNoIntegerOrDoesNotFitIsNamed) {
+  const std::string good = encode(Released{"t", 3});
+  const auto with_step = [&](const std::string& number) {
+    std::string line = good;
+    return line.replace(line.find(":3") + 1, 1, number);
+  };
+  EXPECT_EQ(std::get<Released>(decode(with_step("-7"))).step, -7);
+  for (const std::string number : {"1e20", "1.5", "3000000000", "18446744073709551615"}) {
+    try {
+      decode(with_step(number));
+      ADD_FAILURE() << number;
+    } catch (const ProtocolError& error) {
+      EXPECT_NE(std::string(error.what()).find("'step' = "), std::string::npos) << error.what();
+    }
+  }
+  std::string negative = encode(Done{"t", {"p", "s", 7, 121}, "{}"});
+  EXPECT_THROW(decode(negative.replace(negative.find(":7") + 1, 1, "-7")), ProtocolError);
+}
+
 TEST(LineChannel, CarriesLinesInBothDirectionsWhateverTheirPieces) {
   Listener listener(socket_place("a"));
   LineChannel client = LineChannel::connect(listener.path());

@@ -33,6 +33,29 @@ constexpr const char* kTypes[] = {"task", "stop", "shutdown", "ready",    "tick"
                                   "tail", "done", "failed",   "released", "note"};
 static_assert(std::size(kTypes) == std::variant_size_v<Message>);
 
+// json's own conversions turn a number of another kind or size into any number, for 1e20 with undefined behaviour. So
+// a field must be an integer where a default message has one, and after it was read it must still be the same.
+void check_integers(const json& object, const json& pattern) {
+  for (const auto& [name, expected] : pattern.items()) {
+    const json& found = object.at(name);
+    if (expected.is_object()) check_integers(found, expected);
+    if (expected.is_number_integer() && !found.is_number_integer()) {
+      throw ProtocolError("field '" + name + "' = " + found.dump() + " is no integer");
+    }
+  }
+}
+
+void check_kept(const json& object, const json& kept) {
+  for (const auto& [name, value] : kept.items()) {
+    const json& sent = object.at(name);
+    if (value.is_object()) check_kept(sent, value);
+    // As text: json takes 2^64 - 1 and -1 for equal.
+    if (value.is_number_integer() && value.dump() != sent.dump()) {
+      throw ProtocolError("field '" + name + "' = " + sent.dump() + " is out of range");
+    }
+  }
+}
+
 template <std::size_t index = 0>
 Message read_alternative(const std::string& type, const json& object) {
   if constexpr (index == std::variant_size_v<Message>) {
@@ -40,7 +63,13 @@ Message read_alternative(const std::string& type, const json& object) {
   } else {
     if (type != kTypes[index]) return read_alternative<index + 1>(type, object);
     std::variant_alternative_t<index, Message> value;
+    json pattern;
+    to_json(pattern, value);
+    check_integers(object, pattern);
     from_json(object, value);
+    json kept;
+    to_json(kept, value);
+    check_kept(object, kept);
     return value;
   }
 }
