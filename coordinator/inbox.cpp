@@ -58,11 +58,15 @@ KnownBundles known_bundles(queue::JobStore& store) {
 
 InboxResult Inbox::process() {
   InboxResult result;
-  const auto entries = store_.read_inbox(kMaxEntries);
+  auto entries = store_.read_inbox(kMaxEntries);
   if (entries.empty()) return result;
+  std::stable_sort(entries.begin(), entries.end(), [](const queue::InboxEntry& a, const queue::InboxEntry& b) {
+    return a.spec.priority > b.spec.priority;
+  });
   const KnownBundles bundles = known_bundles(store_);
   space_ = measure_(data_.root());
   promised_ = store_.reserved_bytes();
+  first_in_line_.clear();
   // In pieces, so that the first of a thousand jobs does not wait for the file of the last.
   for (std::size_t first = 0; first < entries.size(); first += kPiece) {
     process_piece(std::span(entries).subspan(first, std::min(kPiece, entries.size() - first)), bundles, result);
@@ -128,7 +132,7 @@ JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundle
   file.plan = plan_job(entry.job, completed.spec, limits, parent ? &parent->file.plan : nullptr);
   file.bundle = limits;
   file.submitted_ms = entry.submitted.time_since_epoch().count();
-  reserve_space(file.plan);
+  reserve_space(file);
   if (parent) take_over(data_, *parent, entry.job, file.plan);
   return file;
 }
@@ -151,17 +155,22 @@ void Inbox::check_against_farm(const queue::JobSpec& spec) {
   }
 }
 
-void Inbox::reserve_space(const queue::Plan& plan) {
+void Inbox::reserve_space(const JobFile& file) {
   if (!space_) return;
-  const std::string need = "the job needs about " + std::to_string(plan.bytes_needed >> 20) + " MiB of disk";
-  if (plan.bytes_needed > space_->capacity) {
+  const std::uint64_t bytes = file.plan.bytes_needed;
+  const std::string need = "the job needs about " + std::to_string(bytes >> 20) + " MiB of disk";
+  if (bytes > space_->capacity) {
     throw Rejected(need + ", but all of " + data_.root().string() + " has " + std::to_string(space_->capacity >> 20) +
                    " MiB");
   }
-  if (promised_ + plan.bytes_needed > space_->free) {
+  if (promised_ + bytes > space_->free) {
+    if (first_in_line_.empty()) first_in_line_ = file.job;
     throw NotYet(need + ": that is not free in " + data_.root().string() + ", or accepted jobs still need it");
   }
-  promised_ += plan.bytes_needed;
+  if (!first_in_line_.empty()) {
+    throw NotYet(need + ", and " + first_in_line_ + " is before it in the line for room in " + data_.root().string());
+  }
+  promised_ += bytes;
 }
 
 void Inbox::accept(const JobFile& file, InboxResult& result) {

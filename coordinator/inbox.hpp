@@ -25,6 +25,8 @@ KnownBundles known_bundles(queue::JobStore& store);
 
 /// Judges what clients have submitted: plans, writes job.json, then accepts, or rejects with the reason. Every step may
 /// be repeated: two inboxes at work at once, or one that is killed and started again, accept each job once.
+/// By priority, then submit order, like the queue itself. A job that waits for disk is first in line for it: none of
+/// its priority or a lower one that came later takes what becomes free.
 class Inbox {
  public:
   Inbox(queue::JobStore& store, queue::DataFolder data, MeasureDisk measure = measure_disk)
@@ -38,8 +40,8 @@ class Inbox {
   /// The plan of the job file that is there, or a new one. Throws Rejected, NotYet.
   JobFile decide(const queue::InboxEntry& entry, const KnownBundles& bundles);
   void check_against_farm(const queue::JobSpec& spec);
-  /// Promises the plan its room on the disk. Throws Rejected when it could never have it, NotYet while it cannot.
-  void reserve_space(const queue::Plan& plan);
+  /// Promises the job its room on the disk. Throws Rejected when it could never have it, NotYet while it cannot.
+  void reserve_space(const JobFile& file);
   void accept(const JobFile& file, InboxResult& result);
   void reject(const std::string& job, const std::string& reason, InboxResult& result);
   void keep_waiting(const std::string& job, const std::string& reason, InboxResult& result);
@@ -49,6 +51,7 @@ class Inbox {
   MeasureDisk measure_;
   std::optional<DiskSpace> space_;  ///< at the beginning of this pass
   std::uint64_t promised_ = 0;      ///< bytes of it that accepted jobs may still write
+  std::string first_in_line_;       ///< of those that wait for disk in this pass; empty: nobody does
   PromptCheck prompts_;
   std::map<std::string, std::string> waiting_;  ///< job -> reason already logged
 };

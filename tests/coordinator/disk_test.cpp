@@ -88,6 +88,45 @@ TEST_F(DiskTest, JobsOfOnePassDoNotPromiseTheSameRoomTwice) {
   EXPECT_EQ(result.waiting, 2);
 }
 
+TEST_F(DiskTest, ALargeJobThatWaitsIsNotOvertakenBySmallOnesOfItsPriority) {
+  queue::JobSpec large = request();
+  large.frames = 600;
+  queue::JobSpec small = request();
+  small.frames = 17;
+  Inbox inbox(*store_, data_, measure());
+  const std::string before = store_->submit(large).job;
+  inbox.process();
+  const std::uint64_t need = store_->get_job(before)->bytes_needed;
+  space_.free = need + need / 2;
+  const std::string waits = store_->submit(large).job;
+  const std::string behind = store_->submit(small).job;
+  small.priority = 1;
+  const std::string urgent = store_->submit(small).job;
+  const InboxResult result = inbox.process();
+  EXPECT_EQ(result.accepted, 1);
+  EXPECT_EQ(result.waiting, 2);
+  EXPECT_EQ(store_->get_job(urgent)->state, queue::JobState::queued);
+  EXPECT_THAT(store_->get_job(waits)->waiting, HasSubstr("not free"));
+  EXPECT_THAT(store_->get_job(behind)->waiting, HasSubstr(waits + " is before it in the line"));
+  store_->cancel(before);
+  EXPECT_EQ(inbox.process().accepted, 2) << "there is room for both, in their order";
+}
+
+TEST_F(DiskTest, AnUrgentJobHasTheRoomBeforeOlderOnesOfLowerPriority) {
+  queue::JobSpec spec = request();
+  spec.frames = 60;
+  Inbox inbox(*store_, data_, measure());
+  const std::string before = store_->submit(spec).job;
+  inbox.process();
+  space_.free = 2 * store_->get_job(before)->bytes_needed;
+  const std::string older = store_->submit(spec).job;
+  spec.priority = 1;
+  const std::string urgent = store_->submit(spec).job;
+  EXPECT_EQ(inbox.process().accepted, 1);
+  EXPECT_EQ(store_->get_job(urgent)->state, queue::JobState::queued);
+  EXPECT_EQ(store_->get_job(older)->state, queue::JobState::submitted);
+}
+
 TEST_F(DiskTest, AJobThatNeverFitsIsRejected) {
   space_ = {1 << 20, 1 << 20};
   const std::string job = store_->submit(request()).job;
