@@ -17,4 +17,11 @@ class MpiError : public std::runtime_error {
   int code_;
 };
 
+/// An exchange between ranks did not come about: a peer is lost or late, or sent something else than was expected. The
+/// text names the rank, the operation and what the rank was working on. The group is of no use afterwards.
+class GroupError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 }  // namespace reelfarm::parallel

@@ -1,13 +1,45 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
 
 namespace reelfarm::parallel {
 
+/// A contiguous tensor for another rank.
+struct Send {
+  at::Tensor tensor;
+  int to = 0;
+};
+
+/// A contiguous tensor that another rank's Send of the same number of bytes fills.
+struct Receive {
+  at::Tensor tensor;
+  int from = 0;
+};
+
+/// Messages on their way. They keep their tensors alive.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  /// Returns when all tensors have been received and those sent may be written again. Throws GroupError when a peer is
+  /// lost, is later than the group's patience, or sent another number of bytes.
+  virtual void wait() = 0;
+
+ protected:
+  Transfer() = default;
+};
+
 /// The ranks that render one window together. Every member that is marked collective must be called by every rank of
-/// the group, in the same order.
+/// the group, in the same order; one thread at a time. Waiting ranks sleep, they do not spin.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
@@ -19,14 +51,48 @@ class ProcessGroup {
 
   /// Collective. Root's bytes reach every rank's buffer; all buffers have the same size.
   virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
-  /// Collective. Returns when every rank has come. Waiting ranks sleep, they do not spin.
+  /// Collective. Returns when every rank has come.
   virtual void barrier() = 0;
+
+  /// Posts all messages at once and returns; the work done before wait() runs beside them. Between two ranks, messages
+  /// match in the order of posting. `operation` names the exchange in errors. Throws std::invalid_argument for a peer
+  /// that is no other rank of the group, or a tensor that is not contiguous.
+  std::unique_ptr<Transfer> exchange(std::vector<Send> sends, std::vector<Receive> receives, const char* operation);
+
+  /// Collective. The ranks that give the same colour, in their order here. Patience is inherited.
+  virtual std::unique_ptr<ProcessGroup> split(int colour) = 0;
+
+  /// Ends the group, because this rank cannot go on while others wait for it: their waits end with an error that holds
+  /// `why`. Under MPI this ends the processes of the world, this one included.
+  virtual void abort(const std::string& why) = 0;
 
   /// Collective. Root's text reaches every rank, whatever its length.
   std::string broadcast_text(std::string text, int root);
 
+  /// Collective. Root's tensor, of any shape and type, reaches every rank, on `device`; root gets its own back. What
+  /// others give is not looked at.
+  at::Tensor broadcast_tensor(const at::Tensor& tensor, int root, c10::Device device);
+
+  /// Collective. Block i of `input` goes to rank i, block j of the result is from rank j. Blocks are equal parts of
+  /// dimension 0, of the same size on all ranks; the result has the shape and type of the input.
+  at::Tensor all_to_all(const at::Tensor& input);
+
+  /// Collective. (size, shape of input): what every rank gave, in the order of ranks. Shapes and types are the same on
+  /// all ranks.
+  at::Tensor all_gather(const at::Tensor& input);
+
+  /// What this rank works on, for errors: "step 2". Sub-groups do not inherit it.
+  void set_step(std::string step) { step_ = std::move(step); }
+
  protected:
   ProcessGroup() = default;
+  virtual std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
+                                         const std::string& place) = 0;
+  /// "rank 1 of 4: all_to_all (step 2)"
+  std::string place(const char* operation) const;
+
+ private:
+  std::string step_;
 };
 
 /// A group of one rank: nothing to exchange.
@@ -36,6 +102,12 @@ class SingleProcessGroup final : public ProcessGroup {
   int size() const override { return 1; }
   void broadcast(std::span<std::byte> bytes, int root) override;
   void barrier() override {}
+  std::unique_ptr<ProcessGroup> split(int colour) override;
+  [[noreturn]] void abort(const std::string& why) override;
+
+ private:
+  std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
+                                 const std::string& place) override;
 };
 
 }  // namespace reelfarm::parallel

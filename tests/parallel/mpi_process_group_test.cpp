@@ -1,15 +1,20 @@
-#include <gtest/gtest.h>
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <mpi.h>
 
 #include <cstdint>
-#include <numeric>
-#include <vector>
+#include <thread>
 
 #include "parallel/errors.hpp"
 #include "parallel/mpi_session.hpp"
+#include "tests/parallel/group_checks.hpp"
 
 namespace reelfarm::parallel {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 TEST(MpiProcessGroup, KnowsRankAndSizeOfTheWorld) {
   const auto group = MpiSession::world();
@@ -22,23 +27,15 @@ TEST(MpiProcessGroup, KnowsRankAndSizeOfTheWorld) {
   EXPECT_EQ(MpiSession::ranks_on_this_machine(), size);
 }
 
-TEST(MpiProcessGroup, BroadcastReachesEveryRankFromEveryRoot) {
+TEST(MpiProcessGroup, DoesWhatEveryGroupDoes) {
   const auto group = MpiSession::world();
-  for (int root = 0; root < group->size(); ++root) {
-    std::vector<std::uint32_t> data(100'003, 0);
-    if (group->rank() == root) std::iota(data.begin(), data.end(), static_cast<std::uint32_t>(root));
-    group->broadcast(std::as_writable_bytes(std::span(data)), root);
-    EXPECT_EQ(data.front(), static_cast<std::uint32_t>(root));
-    EXPECT_EQ(data.back(), static_cast<std::uint32_t>(root) + 100'002);
-  }
-}
-
-TEST(MpiProcessGroup, BroadcastTextKeepsLengthAndZeroBytes) {
-  const auto group = MpiSession::world();
-  const std::string order = std::string("{\"task\":\"a\0b\"}", 14);
-  for (const std::string& text : {order, std::string(), std::string(70'000, 'x')}) {
-    EXPECT_EQ(group->broadcast_text(group->rank() == 0 ? text : "stale text of another length", 0), text);
-  }
+  testing::check_all_to_all(*group);
+  testing::check_all_gather(*group);
+  testing::check_broadcast(*group);
+  testing::check_broadcast_tensor(*group);
+  testing::check_exchanges_match_in_the_order_of_posting(*group);
+  testing::check_split(*group);
+  testing::check_peers_are_checked(*group);
 }
 
 TEST(MpiProcessGroup, GroupsHaveCommunicatorsOfTheirOwn) {
@@ -50,22 +47,62 @@ TEST(MpiProcessGroup, GroupsHaveCommunicatorsOfTheirOwn) {
   EXPECT_EQ(first->broadcast_text("first", 0), "first");
 }
 
+TEST(MpiProcessGroup, TwoThreadsUseTwoGroupsAtOnce) {
+  const auto first = MpiSession::world();
+  const auto second = MpiSession::world();
+  const auto many = [](ProcessGroup& group) {
+    for (int i = 0; i < 20; ++i) testing::check_all_gather(group);
+  };
+  std::thread beside([&] { many(*second); });
+  many(*first);
+  beside.join();
+}
+
 TEST(MpiProcessGroup, WrongRootIsAnErrorWithMpisWords) {
   const auto group = MpiSession::world();
   std::uint32_t value = 1;
-  try {
-    group->broadcast(std::as_writable_bytes(std::span(&value, 1)), group->size());
-    FAIL() << "a root outside the group was accepted";
-  } catch (const MpiError& error) {
-    EXPECT_NE(std::string(error.what()).find("MPI_ERR_ROOT"), std::string::npos) << error.what();
+  EXPECT_THAT([&] { group->broadcast(std::as_writable_bytes(std::span(&value, 1)), group->size()); },
+              ThrowsMessage<MpiError>(HasSubstr("MPI_ERR_ROOT")));
+}
+
+TEST(MpiProcessGroup, APeerThatSendsTooMuchOrTooLittleIsNamed) {
+  for (const std::int64_t sent : {3, 5}) {
+    const auto group = MpiSession::world();
+    if (group->size() == 1) return;  // the runs with more ranks have a peer
+    group->set_step("step 2");
+    if (group->rank() == 1) group->exchange({{at::zeros({sent}), 0}}, {}, "ring")->wait();
+    if (group->rank() != 0) continue;
+    const std::string place = "rank 0 of " + std::to_string(group->size()) + ": ring (step 2)";
+    EXPECT_THAT(
+        [&] {
+          group->exchange({}, {{at::zeros({4}), 1}}, "ring")->wait();
+        },
+        ThrowsMessage<GroupError>(
+            AllOf(HasSubstr(place), HasSubstr(sent == 3 ? "rank 1 sent 12 bytes, expected 16" : "TRUNCATE"))));
+  }
+}
+
+TEST(MpiProcessGroup, APeerThatNeverComesEndsTheWait) {
+  const auto group = MpiSession::world(std::chrono::milliseconds(50));
+  if (group->size() == 1) return;  // the runs with more ranks have a peer
+  if (group->rank() == 0) {
+    EXPECT_THAT(
+        [&] {
+          group->exchange({}, {{at::zeros({4}), 1}}, "ring")->wait();
+        },
+        ThrowsMessage<GroupError>(AllOf(HasSubstr("rank 0 of"), HasSubstr("ring: not done after 50 ms"),
+                                        HasSubstr("nothing came from rank(s) 1"))));
   }
 }
 
 TEST(SingleProcessGroup, NeedsNoMpi) {
   SingleProcessGroup group;
-  EXPECT_EQ(group.size(), 1);
-  EXPECT_EQ(group.broadcast_text("alone", 0), "alone");
-  group.barrier();
+  testing::check_all_to_all(group);
+  testing::check_all_gather(group);
+  testing::check_broadcast(group);
+  testing::check_broadcast_tensor(group);
+  testing::check_split(group);
+  testing::check_peers_are_checked(group);
   EXPECT_THROW(group.broadcast({}, 1), std::invalid_argument);
 }
 

@@ -1,0 +1,75 @@
+#include "parallel/mpi_process_group.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "parallel/mpi_calls.hpp"
+#include "parallel/mpi_session.hpp"
+#include "parallel/mpi_transfer.hpp"
+
+namespace reelfarm::parallel {
+
+MpiProcessGroup::MpiProcessGroup(MPI_Comm owned, std::chrono::milliseconds patience)
+    : comm_(owned), patience_(patience) {
+  const auto lock = one_mpi_call();
+  check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
+}
+
+MpiProcessGroup::~MpiProcessGroup() {
+  const auto lock = one_mpi_call();
+  MPI_Comm_free(&comm_);
+}
+
+void MpiProcessGroup::broadcast(std::span<std::byte> bytes, int root) {
+  // MPI counts are ints: larger buffers go in pieces.
+  constexpr std::size_t kPiece = std::size_t{1} << 30;
+  for (std::size_t begin = 0; begin < bytes.size(); begin += kPiece) {
+    const auto piece = bytes.subspan(begin, std::min(kPiece, bytes.size() - begin));
+    MpiTransfer transfer(place("broadcast"), patience_);
+    {
+      const auto lock = one_mpi_call();
+      MPI_Request request = MPI_REQUEST_NULL;
+      check_mpi(MPI_Ibcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, comm_, &request),
+                "MPI_Ibcast");
+      transfer.add(request);
+    }
+    transfer.wait();
+  }
+}
+
+void MpiProcessGroup::barrier() {
+  MpiTransfer transfer(place("barrier"), patience_);
+  {
+    const auto lock = one_mpi_call();
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+    transfer.add(request);
+  }
+  transfer.wait();
+}
+
+std::unique_ptr<ProcessGroup> MpiProcessGroup::split(int colour) {
+  MPI_Comm part = MPI_COMM_NULL;
+  {
+    const auto lock = one_mpi_call();
+    check_mpi(MPI_Comm_split(comm_, colour, rank_, &part), "MPI_Comm_split");
+  }
+  return std::make_unique<MpiProcessGroup>(part, patience_);
+}
+
+void MpiProcessGroup::abort(const std::string& why) {
+  std::fprintf(stderr, "%s: %s\n", place("abort").c_str(), why.c_str());
+  MpiSession::abort_world(1);
+}
+
+std::unique_ptr<Transfer> MpiProcessGroup::post(std::vector<Send> sends, std::vector<Receive> receives,
+                                                const std::string& place) {
+  auto transfer = std::make_unique<MpiTransfer>(place, patience_);
+  for (const Receive& receive : receives) transfer->receive(comm_, receive);
+  for (const Send& send : sends) transfer->send(comm_, send);
+  return transfer;
+}
+
+}  // namespace reelfarm::parallel

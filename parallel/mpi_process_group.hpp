@@ -1,0 +1,36 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <chrono>
+#include <memory>
+
+#include "parallel/process_group.hpp"
+
+namespace reelfarm::parallel {
+
+/// Ranks are processes of an MpiSession; tensors lie on the CPU. Different groups may be used by different threads.
+class MpiProcessGroup final : public ProcessGroup {
+ public:
+  /// Takes the communicator over. No wait takes longer than `patience`.
+  MpiProcessGroup(MPI_Comm owned, std::chrono::milliseconds patience);
+  ~MpiProcessGroup() override;
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void broadcast(std::span<std::byte> bytes, int root) override;
+  void barrier() override;
+  std::unique_ptr<ProcessGroup> split(int colour) override;
+  [[noreturn]] void abort(const std::string& why) override;
+
+ private:
+  std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
+                                 const std::string& place) override;
+
+  MPI_Comm comm_;
+  std::chrono::milliseconds patience_;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+}  // namespace reelfarm::parallel

@@ -1,0 +1,117 @@
+#include "tests/parallel/group_checks.hpp"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include <numeric>
+#include <stdexcept>
+
+namespace reelfarm::parallel::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+/// A block that tells its sender, its receiver and the place in it.
+at::Tensor block(int from, int to, std::int64_t count) {
+  return at::arange(count, at::kDouble) + 1000 * from + 100'000 * to;
+}
+
+}  // namespace
+
+void check_all_to_all(ProcessGroup& group) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    std::vector<at::Tensor> given;
+    std::vector<at::Tensor> expected;
+    for (int peer = 0; peer < group.size(); ++peer) {
+      given.push_back(block(group.rank(), peer, 12).to(type).view({2, 6}));
+      expected.push_back(block(peer, group.rank(), 12).to(type).view({2, 6}));
+    }
+    EXPECT_TRUE(at::equal(group.all_to_all(at::cat(given)), at::cat(expected)));
+    // Rows that are not contiguous are taken as they read.
+    EXPECT_TRUE(at::equal(group.all_to_all(at::cat(given).t().contiguous().t()), at::cat(expected)));
+  }
+  EXPECT_EQ(group.all_to_all(at::empty({group.size(), 0})).numel(), 0);
+}
+
+void check_all_gather(ProcessGroup& group) {
+  std::vector<at::Tensor> expected;
+  for (int peer = 0; peer < group.size(); ++peer) expected.push_back(block(peer, 0, 7));
+  EXPECT_TRUE(at::equal(group.all_gather(block(group.rank(), 0, 7)), at::stack(expected)));
+}
+
+void check_broadcast(ProcessGroup& group) {
+  for (int root = 0; root < group.size(); ++root) {
+    std::vector<std::uint32_t> data(100'003, 0);
+    if (group.rank() == root) std::iota(data.begin(), data.end(), static_cast<std::uint32_t>(root));
+    group.broadcast(std::as_writable_bytes(std::span(data)), root);
+    EXPECT_EQ(data.front(), static_cast<std::uint32_t>(root));
+    EXPECT_EQ(data.back(), static_cast<std::uint32_t>(root) + 100'002);
+  }
+  const std::string order = std::string("{\"task\":\"a\0b\"}", 14);
+  for (const std::string& text : {order, std::string(), std::string(70'000, 'x')}) {
+    EXPECT_EQ(group.broadcast_text(group.rank() == 0 ? text : "stale text of another length", 0), text);
+  }
+}
+
+void check_broadcast_tensor(ProcessGroup& group) {
+  const int root = group.size() - 1;
+  const at::Tensor scalar = at::full({}, 7, at::kLong);
+  const at::Tensor cut = at::arange(24, at::kFloat).view({2, 3, 4}).transpose(0, 2);
+  for (const at::Tensor& tensor : {scalar, cut, cut.to(at::kBFloat16), at::empty({3, 0}, at::kByte)}) {
+    const at::Tensor got = group.broadcast_tensor(group.rank() == root ? tensor : at::Tensor(), root, c10::kCPU);
+    EXPECT_EQ(got.scalar_type(), tensor.scalar_type());
+    EXPECT_TRUE(at::equal(got, tensor));
+  }
+}
+
+void check_exchanges_match_in_the_order_of_posting(ProcessGroup& group) {
+  if (group.size() == 1) return;
+  const int next = (group.rank() + 1) % group.size();
+  const int previous = (group.rank() - 1 + group.size()) % group.size();
+  const auto post = [&](double value, const at::Tensor& into) {
+    return group.exchange({{at::full({5}, value + group.rank(), at::kDouble), next}}, {{into, previous}}, "ring");
+  };
+  const at::Tensor first = at::zeros({5}, at::kDouble);
+  const at::Tensor second = at::zeros({5}, at::kDouble);
+  const auto one = post(100, first);
+  const auto two = post(200, second);
+  two->wait();
+  one->wait();
+  EXPECT_EQ(first[0].item<double>(), 100 + previous);
+  EXPECT_EQ(second[4].item<double>(), 200 + previous);
+}
+
+void check_split(ProcessGroup& group) {
+  const auto half = group.split(group.rank() % 2);
+  EXPECT_EQ(half->size(), (group.size() + 1 - group.rank() % 2) / 2);
+  EXPECT_EQ(half->rank(), group.rank() / 2);
+  const at::Tensor world_ranks = half->all_gather(at::full({1}, group.rank(), at::kInt)).flatten();
+  for (int i = 0; i < half->size(); ++i) EXPECT_EQ(world_ranks[i].item<int>(), 2 * i + group.rank() % 2);
+  // Both groups work side by side, and a part can be split again.
+  const auto alone = half->split(half->rank());
+  EXPECT_EQ(alone->size(), 1);
+  group.barrier();
+}
+
+void check_peers_are_checked(ProcessGroup& group) {
+  const at::Tensor tensor = at::zeros({2, 2});
+  for (const int peer : {-1, group.rank(), group.size()}) {
+    EXPECT_THAT(
+        [&] {
+          group.exchange({{tensor, peer}}, {}, "ring");
+        },
+        ThrowsMessage<std::invalid_argument>(HasSubstr("ring: rank " + std::to_string(peer) + " is no peer")));
+  }
+  if (group.size() == 1) return;
+  const int next = (group.rank() + 1) % group.size();
+  EXPECT_THAT(
+      [&] {
+        group.exchange({}, {{tensor.t(), next}}, "ring");
+      },
+      ThrowsMessage<std::invalid_argument>(HasSubstr("not contiguous")));
+  EXPECT_THAT([&] { group.all_to_all(at::zeros({group.size() + 1})); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("not a multiple of the")));
+}
+
+}  // namespace reelfarm::parallel::testing
