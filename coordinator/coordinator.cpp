@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 #include "coordinator/data_marker.hpp"
 #include "coordinator/disk.hpp"
-#include "coordinator/end_file.hpp"
 #include "coordinator/inbox.hpp"
+#include "coordinator/kept_state.hpp"
 #include "coordinator/output_placement.hpp"
 #include "coordinator/output_template.hpp"
 #include "coordinator/rebuild.hpp"
@@ -31,10 +32,12 @@ void log_reaped(const queue::ReapResult& reaped) {
                reaped.cancelled, reaped.dropped);
 }
 
-/// Whether a job may have become over, or not over any more, or another take is to be delivered.
-bool is_end(const queue::Event& event) {
-  static const std::set<std::string> types = {"done", "failed", "cancelled", "closed", "retry", "used"};
-  return event.task.empty() && types.contains(event.type);
+/// Whether what DATA keeps of a job may have changed.
+bool is_to_keep(const queue::Event& event) {
+  static const std::set<std::string> types = {"done",   "failed",  "cancelled", "closed", "retry",
+                                              "paused", "resumed", "priority",  "mix",    "used"};
+  if (event.task.empty()) return types.contains(event.type);
+  return event.type == "done" && event.task == queue::task_id(event.job, queue::TaskKind::image);
 }
 
 }  // namespace
@@ -154,11 +157,10 @@ void Coordinator::serve_files() {
       }
       if (last_scan == SteadyClock::time_point::min() || now - last_scan >= options_.placement_scan_every) {
         last_scan = now;
-        follow_ends(*store);
+        follow_all(*store);
       }
       for (const queue::Event& event : events->read(options_.poll)) {
-        if (!is_end(event)) continue;
-        if (const auto job = store->get_job(event.job)) follow_end(*store, *job);
+        if (is_to_keep(event)) follow(*store, event);
       }
     } catch (...) {
       events.reset();
@@ -168,18 +170,30 @@ void Coordinator::serve_files() {
   });
 }
 
-void Coordinator::follow_ends(queue::JobStore& store) {
+void Coordinator::follow_all(queue::JobStore& store) {
   for (const queue::JobRecord& job : store.list_jobs()) {
     if (stopped()) return;
-    follow_end(store, job);
+    follow(store, job);
   }
 }
 
-void Coordinator::follow_end(queue::JobStore& store, const queue::JobRecord& job) {
+void Coordinator::follow(queue::JobStore& store, const queue::Event& event) {
+  // Of the takes one is chosen now and another not any more.
+  const bool of_all_takes = event.type == "used";
+  if (const auto job = of_all_takes ? std::nullopt : store.get_job(event.job)) follow(store, *job);
+  if (!of_all_takes) return;
+  for (const queue::JobRecord& take : store.takes(event.job)) follow(store, take);
+}
+
+void Coordinator::follow(queue::JobStore& store, const queue::JobRecord& job) {
   try {
-    keep_end_file(data_, store, job);
+    if (!keep_state(data_, store, job)) bring_back(store, data_, job.id);
   } catch (const artifacts::ArtifactError& error) {
-    spdlog::error("job={} end_file=failed error=\"{}\"", job.id, error.what());
+    spdlog::error("job={} state_file=failed error=\"{}\"", job.id, error.what());
+  } catch (const queue::CodecError& error) {
+    spdlog::error("job={} state=behind error=\"{}\"", job.id, error.what());
+  } catch (const std::invalid_argument& error) {
+    spdlog::error("job={} state=behind error=\"{}\"", job.id, error.what());
   }
   place(store, job);
 }

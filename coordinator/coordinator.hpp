@@ -8,6 +8,7 @@
 
 #include "coordinator/janitor.hpp"
 #include "queue/data_folder.hpp"
+#include "queue/event.hpp"
 #include "queue/job_store.hpp"
 
 namespace reelfarm::coordinator {
@@ -25,8 +26,8 @@ struct CoordinatorOptions {
   JanitorOptions janitor;
 };
 
-/// Inbox, reaper and rebuild on one thread, end files, output copies and the janitor on another. It holds no state that
-/// Redis or DATA do not have, so it may be killed at any point, and several may run at once.
+/// Inbox, reaper and rebuild on one thread, state files, output copies and the janitor on another. It holds no state
+/// that Redis or DATA do not have, so it may be killed at any point, and several may run at once.
 class Coordinator {
  public:
   /// Connects, checks and claims DATA. Throws queue::Error, queue::DataFolderError, artifacts::StorageError.
@@ -43,9 +44,11 @@ class Coordinator {
   /// Gives Redis the farm's id and its jobs back, if it has lost them. Throws queue::DataFolderError when it has become
   /// another farm's, or DATA is not mounted.
   void recover(queue::JobStore& store);
-  /// What belongs to a job's end: its end.json and the copy of its video.
-  void follow_end(queue::JobStore& store, const queue::JobRecord& job);
-  void follow_ends(queue::JobStore& store);
+  /// What DATA has to know of a job: its state.json and the copy of its video. Where Redis has lost what the file
+  /// knows, the job is brought back from there.
+  void follow(queue::JobStore& store, const queue::JobRecord& job);
+  void follow(queue::JobStore& store, const queue::Event& event);
+  void follow_all(queue::JobStore& store);
   void place(queue::JobStore& store, const queue::JobRecord& job);
   void write_own_file(const std::string& farm_id) const;
   /// Runs `step` until stop(), again after a pause when Redis or the disk fails.

@@ -4,6 +4,9 @@
 
 #include <filesystem>
 
+#include "coordinator/kept_state.hpp"
+#include "queue/errors.hpp"
+
 namespace reelfarm::coordinator {
 namespace {
 
@@ -21,6 +24,14 @@ bool is_due(const queue::JobRecord& job, queue::ServerTime now, const JanitorOpt
     case queue::Keep::all:
       return false;
   }
+  return false;
+}
+
+/// Until DATA has it that the job is done, a Redis that loses it would want the windows again.
+bool knows_end(const queue::DataFolder& data, const std::string& job) try {
+  const std::optional<KeptState> kept = read_kept_state(data, job);
+  return kept && kept->end;
+} catch (const queue::CodecError&) {
   return false;
 }
 
@@ -55,7 +66,7 @@ JanitorResult clean(queue::JobStore& store, const queue::DataFolder& data, const
     std::error_code error;
     if (!fs::exists(data.job_windows(id), error)) continue;
     const auto job = store.get_job(id);
-    if (!job || !is_due(*job, now, options)) continue;
+    if (!job || !is_due(*job, now, options) || !knows_end(data, id)) continue;
     fs::remove_all(data.job_windows(id), error);
     fs::remove_all(data.job_image(id), error);
     if (error) {

@@ -20,6 +20,7 @@ struct JanitorResult {
 
 /// Removes the windows of done jobs as their `keep` says (final: at once, reroll: after a time, all: never), and files
 /// that a killed process left half written. Jobs that failed or were cancelled keep theirs: a retry goes on from them.
+/// None go before state.json says that the job is done.
 /// What ranks kept of windows that were never finished goes a day after the job's end, so a retry soon enough has it.
 JanitorResult clean(queue::JobStore& store, const queue::DataFolder& data, const JanitorOptions& options);
 

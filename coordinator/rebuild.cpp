@@ -7,11 +7,12 @@
 #include <tuple>
 #include <vector>
 
-#include "coordinator/end_file.hpp"
 #include "coordinator/finished_work.hpp"
 #include "coordinator/job_file.hpp"
+#include "coordinator/kept_state.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/sha256.hpp"
 
 namespace reelfarm::coordinator {
 namespace {
@@ -31,11 +32,21 @@ std::vector<std::string> jobs_with_a_file(const queue::DataFolder& data) {
   return jobs;
 }
 
-std::optional<EndFile> end_of(const queue::DataFolder& data, const std::string& job) try {
-  return read_end_file(data, job);
+KeptState kept_state_of(const queue::DataFolder& data, const std::string& job) try {
+  return read_kept_state(data, job).value_or(KeptState{});
 } catch (const queue::CodecError& error) {
-  spdlog::warn("job={} end_file=unreadable error=\"{}\"", job, error.what());
-  return std::nullopt;
+  spdlog::warn("job={} state_file=unreadable error=\"{}\"", job, error.what());
+  return {};
+}
+
+bool is_whole(const queue::DataFolder& data, const queue::FinishReport& report) try {
+  return artifacts::sha256_of_file(data.absolute(report.artifact.path)) == report.artifact.sha256;
+} catch (const artifacts::ArtifactError& error) {
+  spdlog::warn("image=passed_by error=\"{}\"", error.what());
+  return false;
+} catch (const queue::DataFolderError& error) {
+  spdlog::warn("image=passed_by error=\"{}\"", error.what());
+  return false;
 }
 
 /// A done job's windows may have been removed by then; that they were done is enough.
@@ -46,21 +57,26 @@ void add_what_was_removed(queue::Plan& plan) {
 }
 
 queue::SavedJob saved_job(const queue::DataFolder& data, const JobFile& file) {
-  queue::SavedJob saved{file.asked, queue::ServerTime(std::chrono::milliseconds(file.submitted_ms)), file.plan, {}};
-  const std::optional<EndFile> end = end_of(data, file.job);
-  const bool done = end && end->end.state == queue::JobState::done && end->video;
+  const KeptState kept = kept_state_of(data, file.job);
+  queue::SavedJob saved{
+      file.asked, queue::ServerTime(std::chrono::milliseconds(file.submitted_ms)), file.plan, {}, kept.changes};
+  const bool done = kept.end && kept.end->state == queue::JobState::done && kept.video;
   // Of a done job nothing is read again unless a new take asks for it, and that looks for itself.
   FinishedWork work =
       find_finished_work(data, file.job, file.plan, done ? artifacts::Check::kSizes : artifacts::Check::kHashes);
   saved.plan.finished = std::move(work.tasks);
   saved.plan.fingerprint = std::move(work.fingerprint);
-  if (!end) return saved;
-  if (end->video) saved.plan.finished[queue::task_id(file.job, queue::TaskKind::stitch)] = *end->video;
+  if (saved.plan.finished.empty() && kept.image && is_whole(data, *kept.image)) {
+    saved.plan.finished.emplace(queue::task_id(file.job, queue::TaskKind::image), *kept.image);
+    saved.plan.fingerprint = kept.fingerprint;
+  }
+  if (!kept.end) return saved;
+  if (kept.video) saved.plan.finished[queue::task_id(file.job, queue::TaskKind::stitch)] = *kept.video;
   if (done) {
-    saved.plan.fingerprint = end->fingerprint;
+    saved.plan.fingerprint = kept.fingerprint;
     add_what_was_removed(saved.plan);
   }
-  if (done || end->end.state != queue::JobState::done) saved.end = end->end;
+  if (done || kept.end->state != queue::JobState::done) saved.end = kept.end;
   return saved;
 }
 
@@ -115,6 +131,15 @@ RebuildResult rebuild(queue::JobStore& store, const queue::DataFolder& data) {
     });
   }
   return result;
+}
+
+void bring_back(queue::JobStore& store, const queue::DataFolder& data, const std::string& job) {
+  const std::optional<JobFile> file = read_job_file(data, job);
+  if (!file) return;
+  const queue::SavedJob saved = saved_job(data, *file);
+  if (!store.restore(job, saved)) return;
+  spdlog::warn("job={} state=restored reason=\"Redis had it as it was before revision {}\"", job,
+               saved.changes.revision);
 }
 
 }  // namespace reelfarm::coordinator

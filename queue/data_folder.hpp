@@ -19,7 +19,7 @@ class DataFolderError : public Error {
 ///
 ///     farm.id              marker: which farm the folder belongs to (made by the coordinator)
 ///     farm.json            how to reach the farm that `reelfarm up` runs here: URL, pids
-///     jobs/<job>/          job.json (the accepted plan), end.json (how it ended), windows/, image/, stitch/
+///     jobs/<job>/          job.json (the accepted plan), state.json (changes, how it ended), windows/, image/, stitch/
 ///     inputs/<sha256>      input images by content
 ///     bundles/<hash>/      tokenizers of the bundles that groups have loaded, for counting a prompt's tokens at submit
 ///     videos/              published videos
@@ -34,7 +34,7 @@ class DataFolder {
   std::filesystem::path jobs() const { return root_ / "jobs"; }
   std::filesystem::path job(std::string_view job) const { return jobs() / job; }
   std::filesystem::path job_file(std::string_view id) const { return job(id) / "job.json"; }
-  std::filesystem::path job_end(std::string_view id) const { return job(id) / "end.json"; }
+  std::filesystem::path job_state(std::string_view id) const { return job(id) / "state.json"; }
   std::filesystem::path job_windows(std::string_view id) const { return job(id) / "windows"; }
   /// What ranks have reached in windows that are not finished.
   std::filesystem::path job_steps(std::string_view id) const { return job_windows(id) / ".steps"; }

@@ -16,8 +16,9 @@ struct StoreOptions;
 struct Event {
   std::string id;    ///< of the stream; sorts by time
   std::string type;  ///< submitted, accepted, rejected, ready, claimed, step, tail, done, retry, released, failed,
-                     ///< poison, cancelled, paused, resumed, held, priority, corrupt, closed, group, bundle,
-                     ///< tail_mismatch, used, blocklisted and unblocklisted (text: the host), waiting, disk
+                     ///< poison, cancelled, paused, resumed, held, priority, mix, corrupt, closed, group, bundle,
+                     ///< tail_mismatch, input_lost (task: whose result is given up), used, blocklisted and
+                     ///< unblocklisted (text: the host), waiting, disk
   std::string job;
   std::string task;         ///< empty: about the job as a whole
   std::string owner;        ///< group or stitcher; empty: none

@@ -93,9 +93,12 @@ struct JobRecord {
   std::string waiting;             ///< submitted: why it is not accepted yet, for people; empty: nobody has said
   std::string hold;                ///< why it is held, for people; empty: it is not
   bool paused = false;
-  bool partial = false;  ///< failed or cancelled; the output, if any, has only the leading windows
-  bool closed = false;   ///< terminal and no task of it runs or will run (a partial stitch has ended)
-  std::string output;    ///< the published video, relative to DATA; empty: none yet
+  bool after_waived = false;  ///< an operator resumed it while it waited for another job
+  bool used = false;          ///< an operator chose this take to be delivered
+  std::int64_t revision = 0;  ///< counts its ends and what operators changed; DATA keeps them (state.json)
+  bool partial = false;       ///< failed or cancelled; the output, if any, has only the leading windows
+  bool closed = false;        ///< terminal and no task of it runs or will run (a partial stitch has ended)
+  std::string output;         ///< the published video, relative to DATA; empty: none yet
   JobError error;
   ServerTime submitted{};
   ServerTime accepted{};

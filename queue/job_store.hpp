@@ -113,12 +113,23 @@ struct DiskState {
   ServerTime measured{};       ///< set by the store
 };
 
+/// What operators have changed of a job, as DATA kept it.
+struct SavedChanges {
+  std::int64_t revision = 0;  ///< as JobRecord::revision
+  bool paused = false;
+  std::optional<int> priority{};  ///< nothing: as it was asked
+  bool allow_mix = false;
+  bool after_waived = false;
+  bool used = false;
+};
+
 /// What DATA knows of a job.
 struct SavedJob {
   JobSpec asked;
   ServerTime submitted{};
   Plan plan;  ///< of a job that has failed or was cancelled, a finished stitch task is the partial video's
   std::optional<SavedEnd> end{};
+  SavedChanges changes{};
 };
 
 /// Who claims and what they can do.
@@ -214,8 +225,9 @@ class JobStore {
   /// Those of `jobs` that this Redis has never heard of, or has lost: not accepted, in the inbox, rejected or removed.
   std::vector<std::string> unknown_jobs(const std::vector<std::string>& jobs);
 
-  /// Brings back a lost job, behind all that are there. Idempotent. False: it is in the inbox, was rejected or was
-  /// removed. Throws std::invalid_argument when the plan breaks its rules.
+  /// Brings back a lost job, behind all that are there; and one whose record is of an older revision, from before
+  /// changes that Redis has lost, in its own place. Leases of the older record end. Idempotent. False: it is in the
+  /// inbox, was rejected or was removed. Throws std::invalid_argument when the plan breaks its rules.
   bool restore(const std::string& job, const SavedJob& saved);
 
   /// Puts into the dead letters why a lost job cannot be brought back; get_job then answers as for a rejected one.

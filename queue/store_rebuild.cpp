@@ -40,6 +40,7 @@ std::vector<std::string> JobStore::unknown_jobs(const std::vector<std::string>& 
 
 bool JobStore::restore(const std::string& job, const SavedJob& saved) {
   const std::string over = saved.end ? std::string(to_string(saved.end->state)) : "";
+  const SavedChanges& changes = saved.changes;
   const SavedEnd end = saved.end.value_or(SavedEnd{});
   Arguments arguments = {job,
                          encode(saved.asked),
@@ -50,7 +51,13 @@ bool JobStore::restore(const std::string& job, const SavedJob& saved) {
                          end.error.error_class,
                          end.error.message,
                          end.error.task,
-                         std::to_string(detail::milliseconds_of(end.finished))};
+                         std::to_string(detail::milliseconds_of(end.finished)),
+                         std::to_string(changes.revision),
+                         changes.paused ? "1" : "0",
+                         changes.priority ? std::to_string(*changes.priority) : "",
+                         changes.allow_mix ? "1" : "0",
+                         changes.after_waived ? "1" : "0",
+                         changes.used ? "1" : "0"};
   detail::append_plan(arguments, job, saved.plan, saved.end && saved.end->state != JobState::done);
   const ReplyPtr reply = impl_->run("restore", impl_->keys.job(job), arguments);
   return Reply(reply.get())[0].text() == "ok";

@@ -91,6 +91,9 @@ JobRecord job_record(const std::string& id, const HashFields& fields) {
   job.allow_mix = fields.flag("allow_mix");
   job.hold = fields.text("hold");
   job.paused = fields.flag("paused");
+  job.after_waived = fields.flag("after_waived");
+  job.used = fields.flag("used");
+  job.revision = fields.integer("revision");
   job.partial = fields.flag("partial");
   job.closed = fields.flag("closed");
   job.output = fields.text("output");

@@ -12,6 +12,7 @@ end
 if OVER[job.state] then return {'refused', job.state, 'the job is ' .. job.state} end
 if (job.allow_mix == '1') == (ARGV[4] == '1') then return {'unchanged', job.state} end
 redis.call('HSET', job_key(job.id), 'allow_mix', ARGV[4])
+revise(job.id)
 job.allow_mix = ARGV[4]
 for _, id in ipairs(job_tasks(job.id)) do
   local task = load_task(id)
@@ -20,4 +21,5 @@ for _, id in ipairs(job_tasks(job.id)) do
     index_ready(task, job)
   end
 end
+event('mix', job.id, {'state', job.state, 'text', ARGV[4]})
 return {'ok', job.state}

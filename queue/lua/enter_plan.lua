@@ -32,11 +32,13 @@ end
 -- priority, -100..100; number of windows, and how many of them are its own to render; disk needed for those, bytes; job that must be done first, or ""; dtype that a group must
 -- calculate in, or ""; fingerprint of the groups that rendered what is done, or ""; the video, relative to DATA, where the stitch
 -- task is done, or ""; first of the takes that this is one of, or ""; its number among them; the tasks, see enter_tasks.
-local function enter_plan(id, entry, at)
+-- changes: what operators changed of it before, by the names of the record's fields; nil: nothing.
+local function enter_plan(id, entry, at, changes)
+  changes = changes or {}
   local spec, priority, windows, rendered, bytes, after, dtype = unpack(ARGV, at, at + 6)
   local fingerprint, output, family, take = unpack(ARGV, at + 7, at + 10)
   local hold = ''
-  if after ~= '' and output == '' then
+  if after ~= '' and output == '' and changes.after_waived ~= '1' then
     local state = redis.call('HGET', job_key(after), 'state')
     if state and state ~= 'done' then
       hold = 'waits for ' .. after .. (OVER[state] and ', which is ' .. state or '')
@@ -44,14 +46,16 @@ local function enter_plan(id, entry, at)
       hold = 'waits for ' .. after
     end
   end
-  local job = {id = id, priority = priority, sequence = entry.sequence, paused = '0', hold = hold, fingerprint = fingerprint,
-               allow_mix = '0', dtype = dtype, started = '0', output = output, bytes_needed = bytes, rendered = rendered}
+  local job = {id = id, priority = changes.priority or priority, sequence = entry.sequence, paused = changes.paused or '0', hold = hold, fingerprint = fingerprint,
+               allow_mix = changes.allow_mix or '0', dtype = dtype, started = '0', output = output, bytes_needed = bytes,
+               rendered = rendered, family = family, take = take}
   job.state = live_state(job)
   redis.call('DEL', inbox_key(id))
   redis.call('ZREM', KEY.inbox, id)
   redis.call('HSET', job_key(id), 'schema', SCHEMA, 'state', job.state, 'asked', entry.asked, 'spec', spec, 'request',
-             entry.request, 'priority', priority, 'sequence', entry.sequence, 'windows', windows, 'rendered', rendered, 'bytes_needed', bytes,
-             'after', after, 'hold', hold, 'paused', '0', 'dtype', dtype, 'fingerprint', fingerprint, 'output', output,
+             entry.request, 'priority', job.priority, 'sequence', entry.sequence, 'windows', windows, 'rendered', rendered, 'bytes_needed', bytes,
+             'after', after, 'hold', hold, 'paused', job.paused, 'allow_mix', job.allow_mix, 'after_waived',
+             changes.after_waived or '0', 'dtype', dtype, 'fingerprint', fingerprint, 'output', output,
              'family', family, 'submitted', entry.submitted, 'accepted', now)
   redis.call('ZADD', KEY.jobs, entry.sequence, id)
   if family ~= '' then redis.call('ZADD', takes_key(family), 1, family, take, id) end

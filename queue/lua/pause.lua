@@ -11,6 +11,7 @@ end
 if OVER[job.state] then return {'refused', job.state, 'the job is ' .. job.state} end
 if job.paused == '1' then return {'unchanged', job.state} end
 redis.call('HSET', job_key(job.id), 'paused', '1', 'state', 'paused')
+revise(job.id)
 for _, id in ipairs(job_tasks(job.id)) do
   local task = load_task(id)
   -- A task that rests after a failure stays where it is: when its time comes it will find the job paused.

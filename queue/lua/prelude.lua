@@ -74,7 +74,7 @@ local TASK_FIELDS = {'schema', 'job', 'kind', 'window', 'state', 'depends', 'dep
                      'attempt', 'owner', 'nonce', 'crashes', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
                      'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started', 'host'}
 local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'dtype', 'priority', 'sequence',
-                    'started', 'closed', 'windows', 'bytes_needed', 'rendered'}
+                    'started', 'closed', 'windows', 'bytes_needed', 'rendered', 'revision'}
 local KINDS = {image = true, window = true, stitch = true}
 local OVER = {done = true, failed = true, cancelled = true}
 
@@ -252,11 +252,15 @@ local function reserve(job)
   redis.call('HSET', KEY.reserved, job.id, string.format('%.0f', math.floor(bytes)))
 end
 
+-- One more change of a job that DATA has to know: a coordinator keeps it there, and sees which of the two is older.
+local function revise(job_id) redis.call('HINCRBY', job_key(job_id), 'revision', 1) end
+
 local function set_job_over(job, state, error_class, message, task_id)
   job.state = state
   redis.call('HSET', job_key(job.id), 'state', state, 'finished', now, 'error_class', error_class, 'error', message,
              'error_task', task_id)
   redis.call('ZADD', KEY.finished, now, job.id)
+  revise(job.id)
   reserve(job)
   event(state, job.id, {'state', state, 'text', message})
   tell_followers(job)

@@ -10,6 +10,8 @@ if not job then
 end
 if OVER[job.state] then return {'refused', job.state, 'the job is ' .. job.state} end
 if job.paused ~= '1' and job.hold == '' then return {'unchanged', job.state} end
+if job.hold ~= '' then redis.call('HSET', job_key(job.id), 'after_waived', '1') end
+revise(job.id)
 job.paused, job.hold = '0', ''
 job.state = live_state(job)
 redis.call('HSET', job_key(job.id), 'paused', '0', 'hold', '', 'state', job.state)

@@ -32,6 +32,7 @@ job.state = live_state(job)
 redis.call('HSET', job_key(job.id), 'state', job.state, 'closed', '0', 'partial', '0', 'output', '', 'finished', 0,
            'error_class', '', 'error', '', 'error_task', '')
 redis.call('ZREM', KEY.finished, job.id)
+revise(job.id)
 redis.call('DEL', job_blocklist_key(job.id))
 local waiting = {}
 for _, task in ipairs(tasks) do

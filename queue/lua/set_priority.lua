@@ -12,6 +12,7 @@ end
 if OVER[job.state] then return {'refused', job.state, 'the job is ' .. job.state} end
 if job.priority == ARGV[4] then return {'unchanged', job.state} end
 redis.call('HSET', job_key(job.id), 'priority', ARGV[4])
+revise(job.id)
 for _, id in ipairs(job_tasks(job.id)) do
   local task = load_task(id)
   if task and not task.unreadable then

@@ -5,6 +5,7 @@
 #include <functional>
 #include <thread>
 
+#include "coordinator/kept_state.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "tests/coordinator/farm_fixture.hpp"
@@ -136,12 +137,22 @@ TEST_F(CoordinatorTest, AFlushedRedisGetsItsFarmAndItsJobsBack) {
   ASSERT_TRUE(eventually([&] { return store.get_job(done)->state == queue::JobState::queued; }));
   test::render_all(store, data_);
   ASSERT_EQ(store.get_job(done)->state, queue::JobState::done);
-  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data_.job_end(done)); }));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data_.job_state(done)); }));
   const std::string queued = store.submit(request_with_image()).job;
   ASSERT_TRUE(eventually([&] { return store.get_job(queued)->state == queue::JobState::queued; }));
-  EXPECT_FALSE(std::filesystem::exists(data_.job_end(queued)));
+  EXPECT_FALSE(std::filesystem::exists(data_.job_state(queued)));
+  const std::string paused = store.submit(request_with_image()).job;
+  ASSERT_TRUE(eventually([&] { return store.get_job(paused)->state == queue::JobState::queued; }));
+  store.pause(paused);
+  store.set_priority(paused, 9);
+  ASSERT_TRUE(eventually([&] {
+    const auto kept = read_kept_state(data_, paused);
+    return kept && kept->changes.revision == 2;
+  }));
   queue::detail::RedisConnection({.url = queue::RedisUrl::parse(server_->url())}).command({"FLUSHALL"});
-  ASSERT_TRUE(eventually([&] { return store.get_job(queued).has_value() && store.get_job(done).has_value(); }));
+  ASSERT_TRUE(eventually([&] { return store.get_job(queued) && store.get_job(done) && store.get_job(paused); }));
+  EXPECT_EQ(store.get_job(paused)->state, queue::JobState::paused);
+  EXPECT_EQ(store.get_job(paused)->priority, 9);
   EXPECT_EQ(store.farm_id(), farm_id);
   EXPECT_EQ(store.get_job(done)->state, queue::JobState::done);
   EXPECT_EQ(store.get_job(queued)->state, queue::JobState::queued);

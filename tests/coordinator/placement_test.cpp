@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "coordinator/janitor.hpp"
+#include "coordinator/kept_state.hpp"
 #include "coordinator/output_placement.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "tests/coordinator/farm_fixture.hpp"
@@ -169,6 +170,8 @@ class JanitorTest : public test::FarmTest {
     }
     EXPECT_EQ(store.get_job(job)->state, queue::JobState::done);
     fs::create_directories(data_.job_windows(job) / "w0000");
+    std::ofstream(data_.job_file(job)) << "{}";
+    EXPECT_TRUE(keep_state(data_, store, store.get_job(job).value()));
     return job;
   }
 };
@@ -186,6 +189,16 @@ TEST_F(JanitorTest, WindowsOfDoneJobsGoAsTheirKeepSays) {
   EXPECT_EQ(clean(store, data_, soon).jobs_cleaned, 1);
   EXPECT_FALSE(fs::exists(data_.job_windows(reroll)));
   EXPECT_TRUE(fs::exists(data_.job_windows(all)));
+}
+
+TEST_F(JanitorTest, WindowsStayUntilDataKnowsThatTheJobIsDone) {
+  queue::JobStore store(store_options());
+  const std::string job = finished_job(store, queue::Keep::final);
+  fs::rename(data_.job_state(job), folder_.path() / "state.json");
+  EXPECT_EQ(clean(store, data_, {}).jobs_cleaned, 0);
+  EXPECT_TRUE(fs::exists(data_.job_windows(job)));
+  fs::rename(folder_.path() / "state.json", data_.job_state(job));
+  EXPECT_EQ(clean(store, data_, {}).jobs_cleaned, 1);
 }
 
 TEST_F(JanitorTest, WhatWasKeptOfUnfinishedWindowsGoesADayAfterTheEnd) {

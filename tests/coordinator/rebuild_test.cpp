@@ -5,12 +5,9 @@
 #include <fstream>
 #include <thread>
 
-#include "coordinator/data_marker.hpp"
-#include "coordinator/end_file.hpp"
 #include "coordinator/inbox.hpp"
-#include "queue/keys.hpp"
-#include "tests/coordinator/farm_fixture.hpp"
 #include "tests/coordinator/published_files.hpp"
+#include "tests/coordinator/rebuild_fixture.hpp"
 
 namespace reelfarm::coordinator {
 namespace {
@@ -19,62 +16,7 @@ namespace fs = std::filesystem;
 using queue::TaskKind;
 using testing::HasSubstr;
 
-/// A farm whose Redis can be lost.
-class RebuildTest : public test::FarmTest {
- protected:
-  void SetUp() override {
-    open(store_options().farm);
-    claim_data_folder(data_, store_->adopt_farm_id());
-    store_->register_bundle(test::sample_bundle());
-  }
-  /// All that is in Redis is gone: the next one has none of it.
-  void lose_redis() { open(store_options().farm + "-after"); }
-  void open(const std::string& farm) {
-    options_ = store_options();
-    options_.farm = farm;
-    store_.emplace(options_);
-  }
-
-  std::string accept(int frames) {
-    queue::JobSpec spec = request();
-    spec.frames = frames;
-    std::string job = store_->submit(spec).job;
-    Inbox(*store_, data_).process();
-    return job;
-  }
-  /// Renders the image and so many windows.
-  void render(int windows) {
-    const auto image = test::claim(*store_, TaskKind::image);
-    ASSERT_TRUE(image);
-    const auto file = data_.job_image(image->task.spec.job) / "w0000_t1_a1_n.png";
-    fs::create_directories(file.parent_path());
-    artifacts::write_file_durably(file, "an image");
-    store_->finish(image->token, {"d", {data_.relative(file), "d", 8, 1}, std::nullopt, ""});
-    for (int window = 0; window < windows; ++window) {
-      const auto lease = test::claim(*store_, TaskKind::window);
-      ASSERT_TRUE(lease);
-      ASSERT_EQ(store_->finish(lease->token, test::publish_window(data_, *lease)), queue::ReplyCode::ok);
-    }
-  }
-  fs::path window_of(const std::string& job, int window) {
-    return data_.absolute(store_->get_task(queue::task_id(job, TaskKind::window, window))->artifact.path);
-  }
-  template <typename Change>
-  void change_manifest(const fs::path& window, const Change& change) {
-    auto manifest = artifacts::open_window(window, artifacts::Check::kSizes);
-    change(manifest);
-    artifacts::write_file_durably(window / artifacts::kManifestFile, artifacts::to_text(manifest));
-  }
-  std::string states(const std::string& job) {
-    std::string text;
-    for (const queue::TaskRecord& task : store_->get_tasks(job)) text += std::string(to_string(task.state)) + " ";
-    return text;
-  }
-  void keep_end(const std::string& job) { keep_end_file(data_, *store_, store_->get_job(job).value()); }
-
-  queue::StoreOptions options_;
-  std::optional<queue::JobStore> store_;
-};
+using test::RebuildTest;
 
 TEST_F(RebuildTest, DoneWindowsAreDoneAndTheRestGoesOnInOrder) {
   const std::string first = accept(60);
@@ -142,7 +84,7 @@ TEST_F(RebuildTest, ADoneJobComesBackDoneAlsoWhenItsWindowsHaveGone) {
   const std::string kept = accept(40);
   const std::string cleaned = accept(40);
   test::render_all(*store_, data_);
-  for (const std::string& job : {kept, cleaned}) keep_end(job);
+  for (const std::string& job : {kept, cleaned}) keep(job);
   fs::remove_all(data_.job_windows(cleaned));
   const queue::JobRecord before = store_->get_job(kept).value();
   lose_redis();
@@ -171,9 +113,9 @@ TEST_F(RebuildTest, AFailedJobComesBackFailedUnlessItWasRetried) {
     ASSERT_TRUE(lease);
     store_->fail(lease->token, queue::FailureClass::data, "the prompt is beyond it");
   }
-  for (const std::string& job : {failed, retried}) keep_end(job);
+  for (const std::string& job : {failed, retried}) keep(job);
   store_->retry(retried);
-  keep_end(retried);
+  keep(retried);
   lose_redis();
   rebuild(*store_, data_);
   EXPECT_EQ(store_->get_job(failed)->state, queue::JobState::failed);
@@ -193,7 +135,7 @@ TEST_F(RebuildTest, AJobCancelledBetweenItsFileAndAcceptStaysCancelled) {
   }
   create_job_file(data_, file);  // and its coordinator is killed
   store_->cancel(job);
-  keep_end(job);
+  keep(job);
   lose_redis();
   EXPECT_EQ(rebuild(*store_, data_).restored, 2);
   EXPECT_EQ(store_->get_job(job)->state, queue::JobState::cancelled);
@@ -214,10 +156,10 @@ TEST_F(RebuildTest, AnUnreadableJobFileGoesToTheDeadLettersAndTheOthersComeBack)
   EXPECT_EQ(rebuild(*store_, data_).unreadable, 0);
 }
 
-TEST_F(RebuildTest, AnUnreadableEndFileIsPassedByAndTheWorkIsLookedAt) {
+TEST_F(RebuildTest, AnUnreadableStateFileIsPassedByAndTheWorkIsLookedAt) {
   const std::string job = accept(40);
   test::render_all(*store_, data_);
-  std::ofstream(data_.job_end(job)) << "{";
+  std::ofstream(data_.job_state(job)) << "{";
   lose_redis();
   EXPECT_EQ(rebuild(*store_, data_).restored, 1);
   EXPECT_EQ(states(job), "done done done done ready ");

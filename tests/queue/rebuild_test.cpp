@@ -138,6 +138,108 @@ TEST(Restore, LeavesAloneWhatTheServerKnowsOtherwise) {
   EXPECT_THROW(store.restore(make_job_id(), saved_job(make_job_id(), 0)), std::invalid_argument);
 }
 
+TEST(Restore, BringsBackWhatOperatorsChanged) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = make_job_id();
+  SavedJob saved = saved_job(job, 1);
+  saved.changes = {.revision = 7, .paused = true, .priority = 30, .allow_mix = true, .used = true};
+  EXPECT_TRUE(store.restore(job, saved));
+  JobRecord record = store.get_job(job).value();
+  EXPECT_EQ(record.state, JobState::paused);
+  EXPECT_EQ(record.priority, 30);
+  EXPECT_TRUE(record.allow_mix);
+  EXPECT_TRUE(record.used);
+  EXPECT_EQ(store.used_take(job), 1);
+  EXPECT_EQ(record.revision, 7);
+  EXPECT_FALSE(store.claim(render_filter("g1", "fp-a")).has_value());
+  store.resume(job);
+  record = store.get_job(job).value();
+  EXPECT_EQ(record.revision, 8);
+  EXPECT_EQ(must_claim(store, render_filter("g1", "another")).task.spec.window, 1);
+}
+
+TEST(Restore, ReplacesAnOlderRecordInItsPlaceAndEndsItsLeases) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = make_job_id();
+  const std::string later = make_job_id();
+  SavedJob saved = saved_job(job, 0);
+  store.restore(job, saved);
+  store.restore(later, saved_job(later, 0));
+  store.pause(later);
+  const Lease lease = must_claim(store, render_filter("g1"));
+  const std::int64_t sequence = store.get_job(job)->sequence;
+  SavedJob newer = saved_job(job, 1);
+  newer.changes.revision = 2;
+  newer.changes.priority = 5;
+  EXPECT_TRUE(store.restore(job, newer));
+  EXPECT_EQ(task_states(store, job), "w0:done w1:ready w2:waiting stitch:ready");
+  EXPECT_EQ(store.get_job(job)->sequence, sequence);
+  EXPECT_EQ(store.get_job(job)->priority, 5);
+  EXPECT_EQ(store.renew(lease.token), ReplyCode::stale);
+  EXPECT_TRUE(store.leases().empty());
+  EXPECT_EQ(must_claim(store, render_filter("g1", "fp-a")).task.spec.window, 1);
+  EXPECT_FALSE(store.claim(render_filter("g2", "fp-a")).has_value()) << "nothing of the older record is left";
+}
+
+TEST(Restore, AnEndThatWasLostEndsTheJobAndLetsItsFollowersGo) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = make_job_id();
+  store.restore(job, saved_job(job, 3));
+  const Lease stitch = must_claim(store, stitch_filter());
+  SavedJob follows = saved_job(make_job_id(), 0);
+  follows.plan.spec.after = job;
+  const std::string follower = follows.plan.tasks.front().job;
+  store.restore(follower, follows);
+  ASSERT_EQ(store.get_job(follower)->state, JobState::held);
+  SavedJob done = ended_job(job, 3, JobState::done);
+  finish_stitch(done);
+  done.changes.revision = 1;
+  EXPECT_TRUE(store.restore(job, done));
+  EXPECT_EQ(store.get_job(job)->state, JobState::done);
+  EXPECT_EQ(store.get_job(job)->revision, 1);
+  EXPECT_EQ(store.finish(stitch.token, make_report("again")), ReplyCode::stale);
+  EXPECT_EQ(store.get_job(follower)->state, JobState::queued);
+}
+
+TEST(Restore, LeavesARecordOfTheSameOrALaterRevision) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = add_job(store, 3);
+  SavedJob saved = saved_job(job, 1);
+  saved.changes.revision = 1;
+  store.pause(job);
+  EXPECT_TRUE(store.restore(job, saved));
+  EXPECT_EQ(store.get_job(job)->state, JobState::paused);
+  EXPECT_EQ(task_states(store, job), "w0:ready w1:waiting w2:waiting stitch:waiting");
+}
+
+TEST(Revision, CountsEndsAndWhatOperatorsChange) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = add_job(store, 1);
+  std::int64_t expected = 0;
+  const auto counts = [&](const Change& change) {
+    EXPECT_EQ(change.code, ChangeCode::ok);
+    EXPECT_EQ(store.get_job(job)->revision, ++expected);
+  };
+  EXPECT_EQ(store.get_job(job)->revision, 0);
+  counts(store.pause(job));
+  EXPECT_EQ(store.pause(job).code, ChangeCode::unchanged);
+  counts(store.resume(job));
+  counts(store.set_priority(job, 3));
+  counts(store.allow_mix(job, true));
+  counts(store.cancel(job));
+  counts(store.retry(job));
+  store.finish(must_claim(store, render_filter("g1")).token, make_report("w0"));
+  EXPECT_EQ(store.get_job(job)->revision, expected) << "what files prove is not counted";
+  store.finish(must_claim(store, stitch_filter()).token, make_report("video"));
+  EXPECT_EQ(store.get_job(job)->revision, ++expected);
+  counts(store.use_take(job, 1));
+}
+
 TEST(Bury, SaysOnceWhyAJobCannotBeBroughtBack) {
   TestFarm farm;
   JobStore store = farm.make_store();
