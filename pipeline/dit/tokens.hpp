@@ -18,8 +18,8 @@ struct TokenGrid {
   std::int64_t count() const { return frames * rows * columns; }
 };
 
-/// The part [offset, offset + count) of the numbering that one rank holds. It may end beyond the grid: those tokens are
-/// padding, whose outputs mean nothing and which attention must leave out as keys.
+/// The part [offset, offset + count) of the numbering that one rank holds. It may end, or even begin, beyond the grid:
+/// those tokens are padding, whose outputs mean nothing and which attention must leave out as keys.
 struct TokenShard {
   std::int64_t offset = 0;
   std::int64_t count = 0;
@@ -36,7 +36,8 @@ struct TokenLayout {
 /// The grid of a (frames, height, width) latent clip. Throws std::invalid_argument when a patch does not divide it.
 TokenGrid token_grid(const DitConfig& config, std::int64_t frames, std::int64_t height, std::int64_t width);
 
-/// Layout of a part of the grid, its table on `device`. Throws std::invalid_argument when the shard starts outside.
+/// Layout of a part of the grid, its table on `device`. Throws std::invalid_argument for a negative offset or no
+/// tokens.
 TokenLayout token_layout(const DitConfig& config, const TokenGrid& grid, const TokenShard& shard, c10::Device device);
 
 /// (1, channels, L, h, w) -> (tokens, channels * patch_size_t * patch_size^2): one row per patch, channel slowest.

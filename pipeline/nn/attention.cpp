@@ -15,6 +15,27 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   return attend(q, k, v, false);
 }
 
+AttentionPart attention_part(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  // The kernels want (batch, heads, tokens, head_dim).
+  const auto batched = [](const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); };
+  const auto part = [](const at::Tensor& out, const at::Tensor& lse) {
+    return AttentionPart{out.squeeze(0).transpose(0, 1), lse.squeeze(0).transpose(0, 1)};
+  };
+  if (q.is_cpu()) {
+    const auto [out, lse] =
+        at::_scaled_dot_product_flash_attention_for_cpu(batched(q), batched(k), batched(v), 0.0, /*is_causal=*/false);
+    return part(out, lse);
+  }
+  if (q.scalar_type() != at::kFloat) {
+    const auto result = at::_scaled_dot_product_flash_attention(batched(q), batched(k), batched(v));
+    return part(std::get<0>(result), std::get<1>(result));
+  }
+  const auto result = at::_scaled_dot_product_efficient_attention(batched(q), batched(k), batched(v), {},
+                                                                  /*compute_log_sumexp=*/true);
+  // This kernel pads the rows of the second.
+  return part(std::get<0>(result), std::get<1>(result).narrow(2, 0, q.size(0)));
+}
+
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   return attend(q, k, v, true);
 }

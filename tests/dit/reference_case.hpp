@@ -12,9 +12,11 @@
 namespace reelfarm::dit::testing {
 
 /// The cases of tests/reference/dit.py, one folder each.
-inline constexpr const char* kCases[] = {"t2v",     "t2v_wide",      "t2i",
-                                         "concat",  "concat_prefix", "concat_one_word",
-                                         "replace", "replace_wide",  "replace_no_guidance"};
+inline constexpr const char* kCases[] = {"t2v",          "t2v_wide",      "t2i",
+                                         "concat",       "concat_prefix", "concat_one_word",
+                                         "replace",      "replace_wide",  "replace_no_guidance",
+                                         "t2v_split",    "concat_split",  "concat_four_split",
+                                         "replace_split"};
 
 /// One folder of the reference data.
 class ReferenceCase {

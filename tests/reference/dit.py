@@ -69,6 +69,11 @@ CASES = [
     Case("replace", 3, 16, (4, 6, 6), (3, 4, 6), 13, condition="token_replace", guidance=8.0, every_term=True),
     Case("replace_wide", 5, 24, (4, 8, 12), (5, 10, 4), 40, condition="token_replace", guidance=8.0, blocks=(1, 2, 1)),
     Case("replace_no_guidance", 3, 32, (8, 12, 12), (2, 6, 4), 7, condition="token_replace", blocks=(0, 2, 1)),
+    # Heads that many ranks divide, tokens that few do.
+    Case("t2v_split", 12, 16, (4, 6, 6), (5, 6, 10), 7, guidance=8.0, blocks=(1, 2, 1)),
+    Case("concat_split", 12, 16, (4, 6, 6), (5, 6, 10), 7, condition="latent_concat", blocks=(1, 2, 1)),
+    Case("concat_four_split", 12, 16, (4, 6, 6), (7, 6, 6), 5, condition="latent_concat", condition_frames=4, blocks=(1, 2, 1)),
+    Case("replace_split", 12, 16, (4, 6, 6), (5, 6, 10), 7, condition="token_replace", guidance=8.0, blocks=(1, 2, 1)),
 ]
 
 
