@@ -2,43 +2,20 @@
 
 #include <gmock/gmock.h>
 
-#include <functional>
-#include <thread>
-
 #include "coordinator/kept_state.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "tests/coordinator/farm_fixture.hpp"
 #include "tests/coordinator/published_files.hpp"
+#include "tests/coordinator/running_coordinator.hpp"
 
 namespace reelfarm::coordinator {
 namespace {
 
 using namespace std::chrono_literals;
 
-bool eventually(const std::function<bool()>& condition, std::chrono::seconds limit = 20s) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
-
-/// A coordinator at work in a thread of this process.
-class RunningCoordinator {
- public:
-  explicit RunningCoordinator(CoordinatorOptions options)
-      : coordinator_(std::move(options)), thread_([this] { coordinator_.run(); }) {}
-  ~RunningCoordinator() {
-    coordinator_.stop();
-    thread_.join();
-  }
-
- private:
-  Coordinator coordinator_;
-  std::thread thread_;
-};
+using test::eventually;
+using test::RunningCoordinator;
 
 class CoordinatorTest : public test::FarmTest {
  protected:
