@@ -25,6 +25,9 @@ struct RetryPolicy {
   int max_host_crashes = 2;  ///< of one job's windows; then the job passes the host by, unless it is the last one
   std::chrono::milliseconds backoff_base{1000};
   std::chrono::milliseconds backoff_cap{60000};
+  /// A result is not taken for damaged or lost sooner after it was published: a network file system may show it late
+  /// (an NFS client keeps what it knows of a folder for up to 60 s, nfs(5), acdirmax).
+  std::chrono::milliseconds input_settle{60000};
 };
 
 struct StoreOptions {
@@ -279,6 +282,14 @@ class JobStore {
   /// false nothing is counted: a stitcher that waits for windows.
   ReplyCode release(const FencingToken& token, const std::string& reason, bool preempted = true,
                     std::chrono::milliseconds delay = std::chrono::milliseconds(0));
+
+  /// The task cannot be done because what `input`, another task of its job, left is damaged or gone. The lease is ended
+  /// with nothing counted; `input` is done again, which counts as one of its failures, and the task waits for it. A
+  /// result younger than RetryPolicy::input_settle is looked at once more first. `digest`: of the result as the lease
+  /// showed it (Artifact::sha256), empty when there was only a tail. Throws TransitionError when `input` is none of the
+  /// job's other tasks.
+  ReplyCode reject_input(const FencingToken& token, const std::string& input, const std::string& digest,
+                         const std::string& message);
 
   // --- operators ---
 

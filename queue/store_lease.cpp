@@ -124,6 +124,15 @@ ReplyCode JobStore::release(const FencingToken& token, const std::string& reason
   return impl_->run_fenced("release", token, {reason, preempted ? "1" : "0", std::to_string(delay.count())});
 }
 
+ReplyCode JobStore::reject_input(const FencingToken& token, const std::string& input, const std::string& digest,
+                                 const std::string& message) {
+  const RetryPolicy& retry = impl_->options.retry;
+  return impl_->run_fenced(
+      "reject_input", token,
+      {input, digest, message, detail::milliseconds_text(retry.input_settle), std::to_string(retry.max_failures),
+       detail::milliseconds_text(retry.backoff_base), detail::milliseconds_text(retry.backoff_cap)});
+}
+
 ReapResult JobStore::reap(std::chrono::steady_clock::time_point monotonic_now) {
   using std::chrono::milliseconds;
   // Not sent again on a new connection: what is right to do depends on whether this one broke.

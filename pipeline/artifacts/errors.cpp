@@ -32,4 +32,9 @@ bool StorageError::not_writable() const {
          code_ == std::errc::read_only_file_system;
 }
 
+bool is_lost(const ArtifactError& error) {
+  const auto* storage = dynamic_cast<const StorageError*>(&error);
+  return storage == nullptr || storage->code() == std::errc::no_such_file_or_directory;
+}
+
 }  // namespace reelfarm::artifacts

@@ -40,4 +40,8 @@ class CorruptArtifact : public ArtifactError {
   using ArtifactError::ArtifactError;
 };
 
+/// Whether the file itself is at fault, damaged or not there: what made it has to make it again. False where the disk
+/// or the network is, and another try may help.
+bool is_lost(const ArtifactError& error);
+
 }  // namespace reelfarm::artifacts

@@ -183,6 +183,12 @@ local function settle_dependents(task, job)
   end
 end
 
+-- After a lease: ready once more, or waiting where what it starts from was given up meanwhile (reject_input).
+local function make_ready_again(task, job, delay)
+  if dependencies_met(task) then return make_ready(task, job, delay) end
+  redis.call('HSET', task_key(task.id), 'state', 'waiting', 'not_before', 0)
+end
+
 -- Ends a lease: the task leaves the leases and takes `state`; `verb` and the token make a repeat of the call recognisable.
 local function end_lease(task, state, verb)
   redis.call('ZREM', KEY.leases, task.id)
@@ -380,7 +386,7 @@ local function count_and_retry(task, job, counter, limit, final, verb, error_cla
   else
     event('retry', task.job, {'task', task.id, 'owner', task.owner, 'attempt', task.attempt, 'class', error_class,
                               'text', message})
-    make_ready(task, job, math.min(cap, base * 2 ^ math.min(count - 1, 30)))
+    make_ready_again(task, job, math.min(cap, base * 2 ^ math.min(count - 1, 30)))
   end
   return over
 end

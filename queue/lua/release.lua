@@ -16,5 +16,5 @@ end
 end_lease(task, 'ready', 'release')
 if ARGV[8] == '1' then redis.call('HINCRBY', task_key(task.id), 'preemptions', 1) end
 event('released', task.job, {'task', task.id, 'owner', task.owner, 'attempt', task.attempt, 'text', ARGV[7]})
-make_ready(task, job, tonumber(ARGV[9]))
+make_ready_again(task, job, tonumber(ARGV[9]))
 return {'ok'}

@@ -35,6 +35,10 @@ Outcome Campaign::run() {
   outcome_.tasks = ledger_.done_tasks();
   outcome_.doubled = ledger_.doubled();
   for (const std::string& twice : outcome_.doubled) complain(twice);
+  if (ledger_.given_up() > static_cast<int>(injector_.damaged().size())) {
+    complain(std::to_string(ledger_.given_up()) + " windows were given up, " +
+             std::to_string(injector_.damaged().size()) + " were damaged");
+  }
   for (const std::string& broken : injector_.complaints()) complain(broken);
   outcome_.took = std::chrono::duration_cast<milliseconds>(Clock::now() - began_);
   return outcome_;
@@ -54,7 +58,7 @@ void Campaign::render_undisturbed() {
     std::this_thread::sleep_for(kTurn);
   }
   for (const auto& [seed, job] : round.jobs()) {
-    for (const std::string& complaint : complaints_about(farm_, job)) {
+    for (const std::string& complaint : complaints_about(farm_, job, {})) {
       throw std::runtime_error("without any fault: " + complaint);
     }
     videos_[seed] = video_of(farm_, job);
@@ -103,7 +107,7 @@ void Campaign::follow_events() {
 void Campaign::judge(const Round& round) {
   for (const auto& [seed, job] : round.jobs()) {
     ++outcome_.jobs;
-    const auto complaints = complaints_about(farm_, job);
+    const auto complaints = complaints_about(farm_, job, injector_.damaged());
     for (const std::string& complaint : complaints) complain(complaint);
     const auto record = farm_.store().get_job(job);
     if (!record || record->state != queue::JobState::done) {

@@ -24,6 +24,7 @@ constexpr milliseconds kLook{10};
 constexpr seconds kComesUp{120};
 // Short, so that what only an expiry or a deadline finds out is found out often in a short run.
 constexpr int kLease_s = 4;
+constexpr const char* kSettle_s = "0.3";
 constexpr int kFirstDeadline_s = 15;
 constexpr int kLeastDeadline_s = 3;
 
@@ -60,11 +61,11 @@ void Farm::start_all() {
   coordinator_ = &add("coordinator", {});
   // It makes in DATA what the others need.
   wait_for("the coordinator", [this] { return coordinator_is_up(); });
-  stitcher_ = &add("stitcher", {"--lease", std::to_string(kLease_s)});
+  stitcher_ = &add("stitcher", {"--lease", std::to_string(kLease_s), "--settle", kSettle_s});
   for (int group = 0; group < options_.groups; ++group) {
     agents_.push_back(&add("worker-" + std::to_string(group),
                            {"--bundle", options_.bundle.string(), "--device", "cpu", "--threads", "1", "--host",
-                            host(group), "--lease", std::to_string(kLease_s), "--first-deadline",
+                            host(group), "--lease", std::to_string(kLease_s), "--settle", kSettle_s, "--first-deadline",
                             std::to_string(kFirstDeadline_s), "--least-deadline", std::to_string(kLeastDeadline_s)}));
   }
   wait_for("the worker groups", [this] { return groups_are_ready(); });

@@ -11,11 +11,12 @@
 namespace reelfarm::chaos {
 
 /// kill: SIGKILL. stop: SIGSTOP, and SIGCONT after the fault's duration. hang: SIGSTOP for ever. The others happen to
-/// the way between the farm and Redis (cut, delay, black_hole) or to the disk under DATA (fill).
-enum class Action { kill, stop, hang, cut, delay, black_hole, fill };
+/// the way between the farm and Redis (cut, delay, black_hole), to the disk under DATA (fill) or to a published window
+/// on it (damage).
+enum class Action { kill, stop, hang, cut, delay, black_hole, fill, damage };
 
 /// The launcher is mpirun. A group has an agent, its launcher and the launcher's ranks.
-enum class Victim { rank, launcher, agent, stitcher, coordinator, redis, connections, disk };
+enum class Victim { rank, launcher, agent, stitcher, coordinator, redis, connections, disk, window };
 
 constexpr bool is_of_group(Victim victim) {
   return victim == Victim::rank || victim == Victim::launcher || victim == Victim::agent;
@@ -30,7 +31,7 @@ struct FaultKind {
 };
 
 /// Every fault there is. The duration of a killed Redis is how long it stays away.
-inline constexpr std::array<FaultKind, 17> kFaultKinds = {{
+inline constexpr std::array<FaultKind, 18> kFaultKinds = {{
     {"kill rank", Action::kill, Victim::rank},
     {"kill mpirun", Action::kill, Victim::launcher},
     {"kill agent", Action::kill, Victim::agent},
@@ -50,6 +51,7 @@ inline constexpr std::array<FaultKind, 17> kFaultKinds = {{
      std::chrono::milliseconds(4000)},
     {"black hole", Action::black_hole, Victim::connections, std::chrono::milliseconds(200),
      std::chrono::milliseconds(5000)},
+    {"damage window", Action::damage, Victim::window},
     {"full disk", Action::fill, Victim::disk, std::chrono::milliseconds(200), std::chrono::milliseconds(3000)},
 }};
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "queue/errors.hpp"
+#include "tests/chaos/damage.hpp"
 
 namespace reelfarm::chaos {
 namespace {
@@ -25,6 +26,10 @@ constexpr seconds kGroupDiesAmongFaults{60};
 bool kills_holder(const FaultKind& kind) {
   return kind.action == Action::hang ||
          (kind.action == Action::kill && (is_of_group(kind.victim) || kind.victim == Victim::stitcher));
+}
+
+bool on_surroundings(Victim victim) {
+  return victim == Victim::connections || victim == Victim::disk || victim == Victim::window;
 }
 
 queue::ServerTime wall_clock() {
@@ -99,6 +104,7 @@ std::optional<Process> Injector::victim(const Fault& fault, int group) const {
       return farm_.redis();
     case Victim::connections:
     case Victim::disk:
+    case Victim::window:
       break;
   }
   return std::nullopt;
@@ -114,8 +120,7 @@ bool Injector::apply(const Fault& fault) {
   if (leases.empty() && patient) return false;
   for (Doomed& doomed : doomed_) doomed.alone = false;
   const queue::ServerTime now = wall_clock();
-  const bool on_surroundings = kind.victim == Victim::connections || kind.victim == Victim::disk;
-  if (!(on_surroundings ? apply_to_surroundings(fault) : apply_to_process(fault, group))) return false;
+  if (!(on_surroundings(kind.victim) ? apply_to_surroundings(fault) : apply_to_process(fault, group))) return false;
   for (const queue::FencingToken& lease : leases) {
     recovery_.hit(fault.kind, lease.task, lease.attempt, now, kills_holder(kind));
   }
@@ -126,6 +131,10 @@ bool Injector::apply_to_surroundings(const Fault& fault) {
   if (fault.what().victim == Victim::disk) {
     disk_.fill();
     end_later(fault.duration, disk_.make_room);
+  } else if (fault.what().victim == Victim::window) {
+    const auto window = damage_a_window(farm_, fault.group);
+    if (!window) return false;
+    damaged_.insert(*window);
   } else if (fault.what().action == Action::delay) {
     farm_.proxy().delay(fault.byte_time);
     end_later(fault.duration, [this] { farm_.proxy().delay(milliseconds(0)); });
@@ -188,7 +197,8 @@ std::vector<queue::FencingToken> Injector::affected_leases(const Fault& fault, i
   }
   std::erase_if(leases, [&](const queue::FencingToken& lease) {
     if (is_of_group(kind.victim)) return lease.owner != owner;
-    return lease.task.ends_with(".stitch") != (kind.victim == Victim::stitcher);
+    const bool of_stitching = kind.victim == Victim::stitcher || kind.victim == Victim::window;
+    return lease.task.ends_with(".stitch") != of_stitching;
   });
   return leases;
 }

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,8 @@ class Injector {
   bool quiet() const { return endings_.empty(); }
   /// Asking it now would be waiting for ourselves.
   bool redis_is_away() const { return redis_is_away_; }
+  /// Folders of windows that were damaged, relative to DATA.
+  const std::set<std::filesystem::path>& damaged() const { return damaged_; }
   /// Promises broken while faults were at work.
   const std::vector<std::string>& complaints() const { return complaints_; }
 
@@ -80,6 +84,7 @@ class Injector {
   std::array<int, kFaultKinds.size()> counts_{};
   int done_ = 0;
   bool redis_is_away_ = false;
+  std::set<std::filesystem::path> damaged_;
   std::vector<std::string> complaints_;
 };
 

@@ -15,8 +15,9 @@ queue::ImageInput put_in(const queue::DataFolder& data, const std::filesystem::p
 }
 
 /// What is wrong with the one file or folder that the queue names as the task's; empty: nothing.
-std::string complaint_about(Farm& farm, const queue::TaskRecord& task) {
+std::string complaint_about(Farm& farm, const queue::TaskRecord& task, const Damaged& damaged) {
   if (task.state != queue::TaskState::done) return std::string(to_string(task.state)) + " in a job that is done";
+  if (damaged.contains(task.artifact.path)) return {};  // Too late to be noticed: the video was merged already.
   try {
     const bool window = task.spec.kind == queue::TaskKind::window;
     const auto path = farm.data().absolute(task.artifact.path);
@@ -71,7 +72,7 @@ std::vector<std::string> Round::open() const {
   return jobs;
 }
 
-std::vector<std::string> complaints_about(Farm& farm, const std::string& job) {
+std::vector<std::string> complaints_about(Farm& farm, const std::string& job, const Damaged& damaged) {
   const auto record = farm.store().get_job(job);
   if (!record) return {job + " is lost: the queue does not know it"};
   if (record->state != queue::JobState::done) {
@@ -82,7 +83,7 @@ std::vector<std::string> complaints_about(Farm& farm, const std::string& job) {
   int windows = 0;
   for (const queue::TaskRecord& task : farm.store().get_tasks(job)) {
     if (task.spec.kind == queue::TaskKind::window) ++windows;
-    const std::string complaint = complaint_about(farm, task);
+    const std::string complaint = complaint_about(farm, task, damaged);
     if (!complaint.empty()) complaints.push_back(task.spec.id + ": " + complaint);
   }
   if (windows != record->windows) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,12 @@ class Round {
   std::map<std::string, bool> ended_;
 };
 
+/// Folders of windows, relative to DATA.
+using Damaged = std::set<std::filesystem::path>;
+
 /// What is wrong with a job that has ended: not done, a window without its one published file, a file that is not what
-/// the queue says it is. Throws queue::ConnectionError.
-std::vector<std::string> complaints_about(Farm& farm, const std::string& job);
+/// the queue says it is. What was damaged by intention may still lie there. Throws queue::ConnectionError.
+std::vector<std::string> complaints_about(Farm& farm, const std::string& job, const Damaged& damaged);
 
 /// SHA-256 of a done job's video. Throws queue::ConnectionError, artifacts::StorageError.
 std::string video_of(Farm& farm, const std::string& job);

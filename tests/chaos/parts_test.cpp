@@ -70,6 +70,15 @@ TEST(Ledger, FindsWhatIsDoneTwiceOrClaimedAfterItWasDone) {
   EXPECT_EQ(ledger.doubled().size(), 3u);
 }
 
+TEST(Ledger, LetsAResultThatWasGivenUpBeMadeAgainOnce) {
+  Ledger ledger;
+  for (const char* type : {"done", "input_lost", "claimed", "done"}) ledger.take(event(type, "j1.w0000", 1, 0));
+  EXPECT_TRUE(ledger.doubled().empty());
+  EXPECT_EQ(ledger.given_up(), 1);
+  ledger.take(event("claimed", "j1.w0000", 3, 0));
+  EXPECT_EQ(ledger.doubled().size(), 1u);
+}
+
 TEST(RecoveryTimes, CountOnlyAnotherAttemptWhereTheHolderIsDead) {
   RecoveryTimes times;
   times.hit(0, "j1.w0000", 1, queue::ServerTime(milliseconds(1000)), /*new_attempt=*/true);

@@ -33,6 +33,7 @@ bool Oracle::accept(const std::string& id, const Plan& plan) {
     if (const auto found = plan.finished.find(spec.id); found != plan.finished.end()) {
       task.state = TaskState::done;
       task.digest = found->second.digest;
+      task.finished = now;
       if (found->second.tail) task.tail = found->second.tail->sha256;
     }
     job.tasks.push_back(task);
@@ -61,6 +62,13 @@ void Oracle::settle(Job& job) {
 void Oracle::rest(Task& task, std::int64_t delay) {
   task.state = TaskState::ready;
   task.not_before = delay > 0 ? now + delay : 0;
+}
+
+void Oracle::rest_again(const Job& job, Task& task, std::int64_t delay) {
+  if (met(job, task))
+    rest(task, delay);
+  else
+    task.state = TaskState::waiting;
 }
 
 void Oracle::end(Task& task, TaskState state, const std::string& verb) {

@@ -33,6 +33,8 @@ class Oracle {
     std::string digest;
     std::int64_t not_before = 0;
     std::int64_t expires = 0;
+    std::int64_t finished = 0;  ///< when it was done
+    bool rejected = false;      ///< a result of it was given up once
     bool partial = false;
     int window_limit = 0;
   };
@@ -82,6 +84,7 @@ class Oracle {
   std::optional<ReplyCode> finish(const FencingToken& token, const FinishReport& report);
   ReplyCode fail(const FencingToken& token, FailureClass failure);
   ReplyCode release(const FencingToken& token, bool preempted, std::int64_t delay);
+  std::optional<ReplyCode> reject_input(const FencingToken& token, const std::string& input, const std::string& digest);
   ReapResult reap(std::int64_t shift);
 
   ChangeCode cancel(const std::string& job);
@@ -107,6 +110,7 @@ class Oracle {
   void settle(Job& job);
   void extend(Task& task) { task.expires = now + options_.lease.count(); }
   void rest(Task& task, std::int64_t delay);
+  void rest_again(const Job& job, Task& task, std::int64_t delay);
   /// What rests and need not any more has rested for good, whatever the clock does next. The store notices that when
   /// it looks at a task: at a claim, and when a job's tasks are entered anew.
   void reindex(Job& job);

@@ -80,6 +80,7 @@ std::optional<ReplyCode> Oracle::finish(const FencingToken& token, const FinishR
   }
   end(task, TaskState::done, "finish");
   task.digest = report.digest;
+  task.finished = now;
   if (report.tail && task.tail.empty()) task.tail = report.tail->sha256;
   if (is_render(task)) {
     settle(job);
@@ -103,7 +104,7 @@ bool Oracle::count(Job& job, Task& task, int& counter, int limit, TaskState fina
   end(task, TaskState::ready, verb);
   std::int64_t delay = options_.retry.backoff_base.count();
   for (int i = 1; i < counter; ++i) delay *= 2;
-  rest(task, std::min<std::int64_t>(delay, options_.retry.backoff_cap.count()));
+  rest_again(job, task, std::min<std::int64_t>(delay, options_.retry.backoff_cap.count()));
   return false;
 }
 
@@ -144,8 +145,56 @@ ReplyCode Oracle::release(const FencingToken& token, bool preempted, std::int64_
   }
   end(*place.task, TaskState::ready, "release");
   if (preempted) ++place.task->preemptions;
-  rest(*place.task, delay);
+  rest_again(*place.job, *place.task, delay);
   return ReplyCode::ok;
+}
+
+std::optional<ReplyCode> Oracle::reject_input(const FencingToken& token, const std::string& input_id,
+                                              const std::string& digest) {
+  const Place place = fence(token);
+  if (place.code == ReplyCode::gone) return place.code;
+  if (place.code == ReplyCode::stale) {
+    return repeated(place, token, "reject_input") ? ReplyCode::ok : ReplyCode::stale;
+  }
+  Task& task = *place.task;
+  Job& job = *place.job;
+  if (place.code == ReplyCode::cancelled) {
+    end(task, TaskState::cancelled, "reject_input");
+    close(job);
+    return place.code;
+  }
+  const auto input =
+      std::find_if(job.tasks.begin(), job.tasks.end(), [&](const Task& other) { return other.spec.id == input_id; });
+  if (input == job.tasks.end() || input_id == task.spec.id) return std::nullopt;
+  if (input->state != TaskState::done || input->digest != digest ||
+      now - input->finished < options_.retry.input_settle.count()) {
+    end(task, TaskState::ready, "reject_input");
+    rest_again(job, task, std::max(options_.retry.input_settle, options_.retry.backoff_base).count());
+    return place.code;
+  }
+  end(task, TaskState::waiting, "reject_input");
+  input->digest.clear();
+  input->tail.clear();
+  input->rejected = true;
+  if (is_terminal(job.state)) {
+    input->state = TaskState::cancelled;
+    if (input->spec.window > 0) {
+      task.window_limit = input->spec.window;
+      rest(task, 0);
+    } else {
+      task.state = TaskState::cancelled;
+      close(job);
+    }
+    return place.code;
+  }
+  if (count(job, *input, input->failures, options_.retry.max_failures, TaskState::failed, "reject_input")) {
+    return place.code;
+  }
+  for (Task& other : job.tasks) {
+    if (other.state == TaskState::ready && !met(job, other)) other.state = TaskState::waiting;
+  }
+  if (met(job, task)) rest(task, 0);
+  return place.code;
 }
 
 ReapResult Oracle::reap(std::int64_t shift) {

@@ -51,6 +51,7 @@ TEST(RandomTransitions, FollowTheOracle) {
     EXPECT_GT(simulation.claims, steps / 20);
     EXPECT_GT(simulation.refusals, steps / 20);
     EXPECT_GT(simulation.done_jobs, 0);
+    EXPECT_GT(simulation.inputs_rejected, 0);
   }
 }
 

@@ -9,8 +9,11 @@ namespace reelfarm::queue::test {
 using std::chrono::milliseconds;
 
 void Simulation::set_options(StoreOptions& options) {
-  options.retry = {
-      .max_crashes = 3, .max_failures = 3, .backoff_base = milliseconds(1000), .backoff_cap = milliseconds(5000)};
+  options.retry = {.max_crashes = 3,
+                   .max_failures = 3,
+                   .backoff_base = milliseconds(1000),
+                   .backoff_cap = milliseconds(5000),
+                   .input_settle = milliseconds(3000)};
 }
 
 Simulation::Simulation(std::uint64_t seed)
@@ -152,6 +155,32 @@ void Simulation::finish(const FencingToken& token) {
   EXPECT_TRUE(first || known->second == token) << token.task << " was finished twice";
 }
 
+std::string Simulation::reject_input(const FencingToken& token) {
+  std::string input = token.task;
+  std::string digest;
+  const auto job = oracle_.jobs.find(token.task.substr(0, token.task.rfind('.')));
+  if (job != oracle_.jobs.end() && chance(97)) {
+    const std::vector<Oracle::Task>& tasks = job->second.tasks;
+    const Oracle::Task& task = tasks[static_cast<std::size_t>(pick(static_cast<int>(tasks.size())))];
+    input = task.spec.id;
+    if (chance(90)) digest = task.digest;
+  }
+  std::optional<ReplyCode> code;
+  try {
+    code = store_.reject_input(token, input, digest, "damaged");
+  } catch (const TransitionError&) {
+  }
+  const std::optional<ReplyCode> expected = oracle_.reject_input(token, input, digest);
+  expect(code, expected);
+  if (code == ReplyCode::ok) ++inputs_rejected;
+  if (job != oracle_.jobs.end()) {
+    for (const Oracle::Task& task : job->second.tasks) {
+      if (task.state != TaskState::done) finished_.erase(task.spec.id);
+    }
+  }
+  return "reject input " + input + " of " + token.task;
+}
+
 std::string Simulation::use_token() {
   if (tokens_.empty()) return "no token";
   const int recent = static_cast<int>(std::min<std::size_t>(tokens_.size(), chance(80) ? 8 : 200));
@@ -192,6 +221,9 @@ std::string Simulation::use_token() {
       expect(store_.release(token, "x", preempted, milliseconds(delay)), oracle_.release(token, preempted, delay));
       return "release " + name;
     }
+    case 8:
+      if (chance(40)) return reject_input(token);
+      [[fallthrough]];
     default:
       finish(token);
       return "finish " + name;

@@ -34,6 +34,7 @@ class Simulation {
   int claims = 0;
   int refusals = 0;
   int poisoned = 0;
+  int inputs_rejected = 0;
   int done_jobs = 0;
 
  private:
@@ -53,6 +54,7 @@ class Simulation {
   std::optional<FencingToken> claim_as(const ClaimFilter& filter);
   std::string claim();
   void finish(const FencingToken& token);
+  std::string reject_input(const FencingToken& token);
   /// Any verb with any token there ever was, mostly a recent one, sometimes a forged one.
   std::string use_token();
   std::string measure_disk();

@@ -58,6 +58,7 @@ class AgentTest : public testing::Test {
     options.lease = milliseconds(3000);
     options.retry.backoff_base = milliseconds(20);
     options.retry.backoff_cap = milliseconds(50);
+    options.retry.input_settle = milliseconds(0);
     return options;
   }
 
@@ -204,6 +205,24 @@ TEST_F(AgentTest, AFailureOfTheInputFailsTheJobAndTheGroupGoesOn) {
   ASSERT_TRUE(becomes(bad, 0, TaskState::failed));
   EXPECT_EQ(window(bad).error, "the image has no pixels");
   ASSERT_TRUE(becomes(good, 0, TaskState::done));
+}
+
+TEST_F(AgentTest, AWindowWhoseTailIsLostHasItRenderedAgain) {
+  const std::string job = add_job("lost-tail", 3);
+  start_agent();
+  for (int index = 0; index < 3; ++index) ASSERT_TRUE(becomes(job, index, TaskState::done));
+  EXPECT_EQ(window(job, 0).attempt, 2);
+  EXPECT_EQ(window(job, 0).failures, 1);
+  for (int index = 1; index < 3; ++index) EXPECT_EQ(window(job, index).failures, index == 1 ? 1 : 0) << index;
+  EXPECT_EQ(window(job, 2).attempt, 2);
+}
+
+TEST_F(AgentTest, AUsersImageThatIsLostFailsTheJobAfterItsTries) {
+  const std::string job = add_job("lost-image");
+  start_agent();
+  ASSERT_TRUE(becomes(job, 0, TaskState::failed));
+  EXPECT_EQ(window(job).attempt, 3);
+  EXPECT_EQ(store_->get_job(job)->error.error_class, "storage");
 }
 
 TEST_F(AgentTest, ADrainReleasesTheRunningWindowUnharmedAndEndsWithZero) {

@@ -5,6 +5,8 @@
 //   hang              stops ticking at step 2 of the first attempt, renders on the next
 //   slow              one step a 50 ms, so that a test can stop it
 //   fail-data         reports a failure of class data
+//   lost-tail         cannot read its tail on the first attempt, renders on the next; renders where there is no tail
+//   lost-image        cannot read its image
 #include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -77,6 +79,10 @@ class ScriptedRanks {
   void render(const TaskOrder& order) {
     if (order.prompt == "fail-data") {
       send(Failed{order.task, "data", "the image has no pixels"});
+      return;
+    }
+    if (order.prompt == "lost-image" || (order.prompt == "lost-tail" && !order.tail.empty() && order.attempt == 1)) {
+      send(InputLost{order.task, "cannot open what it starts from"});
       return;
     }
     const int steps = order.prompt == "slow" ? 2000 : 4;

@@ -72,6 +72,19 @@ void Agent::Impl::on(const Failed& failed) {
   report(failed.task, FailureReport{queue::failure_class_from(failed.failure), failed.message}, true);
 }
 
+void Agent::Impl::on(const InputLost& lost) {
+  HeldTask* const task = find(lost.task);
+  if (task == nullptr) return;
+  const auto& inputs = task->lease.inputs;
+  if (inputs.empty()) {  // The user's own image: nothing in the farm can make it again.
+    on(Failed{lost.task, std::string(queue::to_string(queue::FailureClass::storage)), lost.message});
+    return;
+  }
+  const queue::TaskInput& input = inputs.front();
+  spdlog::warn("group={} task={} cannot start from {}: {}", group, lost.task, input.task, lost.message);
+  report(lost.task, InputReport{input.task, input.artifact ? input.artifact->sha256 : "", lost.message}, true);
+}
+
 void Agent::Impl::on(const Released& released) {
   spdlog::info("group={} task={} released after step {}", group, released.task, released.step);
   report(released.task, ReleaseReport{draining || drain_requested ? "drain" : "stopped"}, true);

@@ -62,6 +62,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   std::string ranks_program;
   int threads = 0;
   double lease_s = 0;
+  double settle_s = 0;
   double first_deadline_s = 0;
   double floor_deadline_s = 0;
 
@@ -86,6 +87,9 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   add("farm", po::value(&agent.store.farm)->default_value(agent.store.farm), "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&agent.store.allow_volatile), "accept a Redis without persistence");
   add("lease", po::value(&lease_s)->default_value(15), "seconds a lease lasts without a sign of life");
+  add("settle", po::value(&settle_s)->default_value(60),
+      "seconds before a published file that cannot be found or read is made again: a network file system may show it "
+      "late");
   add("first-deadline", po::value(&first_deadline_s)->default_value(300),
       "seconds without a tick after which ranks count as hung, in a phase without history");
   add("least-deadline", po::value(&floor_deadline_s)->default_value(20),
@@ -114,11 +118,13 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   }
   if (threads < 0) throw OptionError("--threads " + std::to_string(threads) + ": expected 0 or more");
   if (!(lease_s >= 1)) throw OptionError("--lease: expected at least 1 second");
+  if (!(settle_s >= 0 && settle_s <= 3600)) throw OptionError("--settle: expected 0 to 3600 seconds");
   agent.launch.launcher = split_words(launcher);
   if (agent.launch.launcher.empty()) throw OptionError("--launcher is empty: expected a program such as mpirun");
 
   using Seconds = std::chrono::duration<double>;
   agent.store.lease = std::chrono::duration_cast<std::chrono::milliseconds>(Seconds(lease_s));
+  agent.store.retry.input_settle = std::chrono::duration_cast<std::chrono::milliseconds>(Seconds(settle_s));
   agent.deadlines.first = std::chrono::duration_cast<PhaseDeadlines::Duration>(Seconds(first_deadline_s));
   agent.deadlines.floor = std::chrono::duration_cast<PhaseDeadlines::Duration>(Seconds(floor_deadline_s));
   agent.data = std::filesystem::absolute(data);

@@ -15,6 +15,9 @@ struct Send {
     return store.fail(token, report.failure, report.message);
   }
   queue::ReplyCode operator()(const ReleaseReport& report) const { return store.release(token, report.reason); }
+  queue::ReplyCode operator()(const InputReport& report) const {
+    return store.reject_input(token, report.input, report.digest, report.message);
+  }
 };
 
 }  // namespace

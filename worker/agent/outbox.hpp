@@ -19,10 +19,18 @@ struct ReleaseReport {
   std::string reason;
 };
 
+/// What the task starts from, left by another task of the job, is damaged or gone.
+struct InputReport {
+  std::string input;   ///< the other task
+  std::string digest;  ///< of its result as the lease showed it; empty: only its tail was there
+  std::string message;
+};
+
 /// One fenced write that Redis has not answered yet.
 struct Report {
   queue::FencingToken token;
-  std::variant<queue::Progress, queue::Artifact, queue::FinishReport, FailureReport, ReleaseReport> content;
+  std::variant<queue::Progress, queue::Artifact, queue::FinishReport, FailureReport, ReleaseReport, InputReport>
+      content;
 };
 
 /// Reports in the order in which they happened. They outlast a Redis that is away: a report leaves the box only when it

@@ -20,6 +20,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Done, task, file, metrics)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Failed, task, failure, message)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Released, task, step)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Note, task, text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(InputLost, task, message)
 
 namespace {
 
@@ -29,8 +30,8 @@ void to_json(json& object, const ShutdownOrder&) {
 void from_json(const json&, ShutdownOrder&) {}
 
 // In the order of Message's alternatives.
-constexpr const char* kTypes[] = {"task", "stop", "shutdown", "ready",    "tick",
-                                  "tail", "done", "failed",   "released", "note"};
+constexpr const char* kTypes[] = {"task", "stop",   "shutdown", "ready", "tick",      "tail",
+                                  "done", "failed", "released", "note",  "input_lost"};
 static_assert(std::size(kTypes) == std::variant_size_v<Message>);
 
 // json's own conversions turn a number of another kind or size into any number, for 1e20 with undefined behaviour. So

@@ -104,6 +104,13 @@ struct Failed {
   std::string message;
 };
 
+/// ranks -> agent: what the task starts from (tail or image) is damaged or gone; nothing was rendered, the ranks live
+/// on.
+struct InputLost {
+  std::string task;
+  std::string message;
+};
+
 /// ranks -> agent: worth a line in the group's log.
 struct Note {
   std::string task;
@@ -116,7 +123,8 @@ struct Released {
   int step = 0;
 };
 
-using Message = std::variant<TaskOrder, StopOrder, ShutdownOrder, Ready, Tick, TailReady, Done, Failed, Released, Note>;
+using Message =
+    std::variant<TaskOrder, StopOrder, ShutdownOrder, Ready, Tick, TailReady, Done, Failed, Released, Note, InputLost>;
 
 /// One line without its newline.
 std::string encode(const Message& message);

@@ -7,11 +7,9 @@
 
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
-#include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/video/png_writer.hpp"
 #include "pipeline/weights/safetensors_writer.hpp"
-#include "pipeline/weights/tensor_source.hpp"
 #include "pipeline/windows/grid.hpp"
 
 namespace reelfarm::worker {
@@ -75,17 +73,6 @@ FileReference publish_tail(const fs::path& data, const TaskOrder& order, const T
   writer.append("latents", bytes_of(latents));
   writer.finish();
   return file_reference(data, path, frames.size(0));
-}
-
-at::Tensor read_tail_frames(const TaskOrder& order) {
-  if (const std::string found = artifacts::sha256_of_file(order.tail); found != order.tail_sha256) {
-    throw artifacts::CorruptArtifact("the tail " + order.tail + " has sha256 " + found + ", it was published with " +
-                                     order.tail_sha256);
-  }
-  const nn::ParameterReader reader(weights::TensorSource::open(order.tail), {});
-  const std::int64_t frames = windows::frames_of_latents(order.overlap_latents);
-  // Cloned: the frames must outlive their file, which a janitor may remove.
-  return reader.tensor("frames", {frames, order.height, order.width, 3}, at::kByte).clone();
 }
 
 WindowPublisher::WindowPublisher(const fs::path& data, const TaskOrder& order, const std::string& fingerprint)

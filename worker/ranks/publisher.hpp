@@ -33,10 +33,6 @@ struct Tail {
 /// Writes <name of the attempt>.tail.safetensors into the order's folder, durable on return: the next window may start.
 FileReference publish_tail(const std::filesystem::path& data, const TaskOrder& order, const Tail& tail);
 
-/// Reads the frames of the tail that the order starts from. Throws artifacts::CorruptArtifact when the file is not the
-/// one that was published, and weights::WeightError when it does not fit the order.
-at::Tensor read_tail_frames(const TaskOrder& order);
-
 /// Writes one window's artifact while its frames come in ascending order; nothing is visible before publish().
 class WindowPublisher {
  public:

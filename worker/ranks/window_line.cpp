@@ -12,12 +12,12 @@
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/video/errors.hpp"
 #include "pipeline/video/image_fit.hpp"
-#include "pipeline/video/image_reader.hpp"
 #include "pipeline/windows/grid.hpp"
 #include "worker/ranks/belt.hpp"
 #include "worker/ranks/kept_work.hpp"
 #include "worker/ranks/published_window.hpp"
 #include "worker/ranks/publisher.hpp"
+#include "worker/ranks/task_input.hpp"
 #include "worker/ranks/window_writer.hpp"
 
 namespace reelfarm::worker {
@@ -102,6 +102,8 @@ void WindowLine::Impl::guard(const TaskOrder& order, int& step, const Body& body
     return;
   } catch (const Abandoned&) {
     setup.reporter.send(Released{order.task, step});
+  } catch (const LostInput& error) {
+    setup.reporter.send(InputLost{order.task, error.what()});
   } catch (const render::RequestError& error) {
     failed("data", error);
   } catch (const video::BadMedia& error) {
@@ -139,7 +141,7 @@ render::WindowRequest WindowLine::Impl::request_of(const TaskOrder& order) const
   if (!order.tail.empty()) {
     request.condition = read_tail_frames(order);
   } else if (!order.image.empty()) {
-    request.image = video::read_image(order.image);
+    request.image = read_start_image(order);
     request.condition = render::to_frames(
         video::fit_image(*request.image, order.width, order.height, video::parse_fit(order.image_fit)));
   }

@@ -29,6 +29,7 @@ std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
   StitcherOptions stitcher;
   std::string data;
   double lease_s = 0;
+  double settle_s = 0;
   po::options_description options(
       "reelfarm-stitcher: merges the windows of jobs into videos while they are rendered. CPU only; one serves many\n"
       "jobs, and several may run at once. SIGTERM gives its tasks back and stops it.\n\nOptions");
@@ -43,6 +44,9 @@ std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
       "encoder threads; part of what decides the bytes of a video");
   add("preset", po::value(&stitcher.encoding.preset), "encoder preset; default: the codec's (H.264: medium)");
   add("lease", po::value(&lease_s)->default_value(15), "seconds a lease lasts without a sign of life");
+  add("settle", po::value(&settle_s)->default_value(60),
+      "seconds before a published file that cannot be found or read is made again: a network file system may show it "
+      "late");
   add("farm", po::value(&stitcher.store.farm)->default_value(stitcher.store.farm),
       "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&stitcher.store.allow_volatile), "accept a Redis without persistence");
@@ -69,6 +73,9 @@ std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
   }
   if (!(lease_s >= 0.1 && lease_s <= 3600)) throw StitcherOptionError("--lease: expected 0.1 to 3600 seconds");
   stitcher.store.lease = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(lease_s));
+  if (!(settle_s >= 0 && settle_s <= 3600)) throw StitcherOptionError("--settle: expected 0 to 3600 seconds");
+  stitcher.store.retry.input_settle =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(settle_s));
   stitcher.data = std::filesystem::absolute(data);
   return stitcher;
 }

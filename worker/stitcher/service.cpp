@@ -178,9 +178,11 @@ bool StitcherService::Impl::guarded(const queue::FencingToken& token, const Work
     return true;
   } catch (const Interrupted&) {
     return !keeper.lost(token);
-  } catch (const artifacts::StorageError& error) {
-    fail(token, queue::FailureClass::storage, error.what());
-  } catch (const artifacts::CorruptArtifact& error) {
+  } catch (const LostWindow& lost) {
+    spdlog::warn("task={} attempt={} cannot use {}: {}", token.task, token.attempt, lost.task(), lost.what());
+    keeper.drop(token);
+    store.reject_input(token, lost.task(), lost.digest(), lost.what());
+  } catch (const artifacts::ArtifactError& error) {
     fail(token, queue::FailureClass::storage, error.what());
   } catch (const stitcher::StitchError& error) {
     fail(token, queue::FailureClass::data, error.what());

@@ -104,9 +104,7 @@ bool StitchJob::can_advance(const std::vector<queue::TaskRecord>& tasks) const {
   return stitcher_.next_window() < leading_windows(tasks);
 }
 
-void StitchJob::advance(const std::vector<queue::TaskRecord>& tasks) {
-  const auto index = static_cast<std::size_t>(stitcher_.next_window());
-  const queue::TaskRecord& task = *windows_of(tasks).at(index);
+fs::path StitchJob::check_window(const queue::TaskRecord& task) const {
   const fs::path folder = data_.absolute(task.artifact.path);
   const artifacts::WindowManifest manifest = artifacts::open_window(folder, artifacts::Check::kHashes);
   if (manifest.job != spec_.job || manifest.window != task.spec.window ||
@@ -118,7 +116,20 @@ void StitchJob::advance(const std::vector<queue::TaskRecord>& tasks) {
                                      std::to_string(task.spec.span.num_frames) + " of job " + spec_.job + " window " +
                                      std::to_string(task.spec.window));
   }
-  stitcher::FileSource source(folder / artifacts::kFramesFile);
+  return folder / artifacts::kFramesFile;
+}
+
+void StitchJob::advance(const std::vector<queue::TaskRecord>& tasks) {
+  const auto index = static_cast<std::size_t>(stitcher_.next_window());
+  const queue::TaskRecord& task = *windows_of(tasks).at(index);
+  fs::path frames;
+  try {
+    frames = check_window(task);
+  } catch (const artifacts::ArtifactError& error) {
+    if (!artifacts::is_lost(error)) throw;
+    throw LostWindow(task, error.what());
+  }
+  stitcher::FileSource source(frames);
   stitcher_.add_window(source);
 }
 

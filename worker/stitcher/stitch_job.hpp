@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,20 @@
 #include "queue/job_store.hpp"
 
 namespace reelfarm::worker {
+
+/// What a window's task left is damaged or gone: it has to be rendered again.
+class LostWindow : public std::runtime_error {
+ public:
+  LostWindow(const queue::TaskRecord& window, const std::string& what)
+      : std::runtime_error(what), task_(window.spec.id), digest_(window.artifact.sha256) {}
+
+  const std::string& task() const { return task_; }
+  const std::string& digest() const { return digest_; }
+
+ private:
+  std::string task_;
+  std::string digest_;
+};
 
 struct EncodingChoice {
   std::string preset;  ///< empty: the codec's default
@@ -40,7 +55,7 @@ class StitchJob {
 
   /// Whether the next window is done, by these records.
   bool can_advance(const std::vector<queue::TaskRecord>& tasks) const;
-  /// Merges the next window after checking its manifest and hashes.
+  /// Merges the next window after checking its manifest and hashes. Throws LostWindow, StorageError, StitchError.
   void advance(const std::vector<queue::TaskRecord>& tasks);
   /// Whether nothing more will come: all windows are merged, or all that a job which is over leaves.
   bool complete(const std::vector<queue::TaskRecord>& tasks) const;
@@ -54,6 +69,8 @@ class StitchJob {
 
  private:
   std::string base_name(bool partial) const;
+  /// The window's frames, after a look at every byte. Throws artifacts::ArtifactError.
+  std::filesystem::path check_window(const queue::TaskRecord& task) const;
 
   queue::FencingToken token_;
   queue::TaskSpec spec_;

@@ -47,6 +47,7 @@ struct Agent::Impl {
   void on(const TailReady& tail);
   void on(const Done& done);
   void on(const Failed& failed);
+  void on(const InputLost& lost);
   void on(const Released& released);
   void on(const Note& note);
   template <typename Unexpected>
