@@ -10,7 +10,7 @@
 namespace reelfarm::parallel {
 
 MpiProcessGroup::MpiProcessGroup(MPI_Comm owned, std::chrono::milliseconds patience)
-    : comm_(owned), patience_(patience) {
+    : ProcessGroup(patience), comm_(owned) {
   const auto lock = one_mpi_call();
   check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
@@ -27,7 +27,7 @@ void MpiProcessGroup::broadcast(std::span<std::byte> bytes, int root) {
   constexpr std::size_t kPiece = std::size_t{1} << 30;
   for (std::size_t begin = 0; begin < bytes.size(); begin += kPiece) {
     const auto piece = bytes.subspan(begin, std::min(kPiece, bytes.size() - begin));
-    MpiTransfer transfer(place("broadcast"), patience_);
+    MpiTransfer transfer(place("broadcast"), patience());
     {
       const auto lock = one_mpi_call();
       MPI_Request request = MPI_REQUEST_NULL;
@@ -40,7 +40,7 @@ void MpiProcessGroup::broadcast(std::span<std::byte> bytes, int root) {
 }
 
 void MpiProcessGroup::barrier() {
-  MpiTransfer transfer(place("barrier"), patience_);
+  MpiTransfer transfer(place("barrier"), patience());
   {
     const auto lock = one_mpi_call();
     MPI_Request request = MPI_REQUEST_NULL;
@@ -56,7 +56,7 @@ std::unique_ptr<ProcessGroup> MpiProcessGroup::split(int colour) {
     const auto lock = one_mpi_call();
     check_mpi(MPI_Comm_split(comm_, colour, rank_, &part), "MPI_Comm_split");
   }
-  return std::make_unique<MpiProcessGroup>(part, patience_);
+  return std::make_unique<MpiProcessGroup>(part, patience());
 }
 
 void MpiProcessGroup::abort(const std::string& why) {
@@ -66,7 +66,7 @@ void MpiProcessGroup::abort(const std::string& why) {
 
 std::unique_ptr<Transfer> MpiProcessGroup::post(std::vector<Send> sends, std::vector<Receive> receives,
                                                 const std::string& place) {
-  auto transfer = std::make_unique<MpiTransfer>(place, patience_);
+  auto transfer = std::make_unique<MpiTransfer>(place, patience());
   for (const Receive& receive : receives) transfer->receive(comm_, receive);
   for (const Send& send : sends) transfer->send(comm_, send);
   return transfer;

@@ -12,7 +12,7 @@ namespace reelfarm::parallel {
 /// Ranks are processes of an MpiSession; tensors lie on the CPU. Different groups may be used by different threads.
 class MpiProcessGroup final : public ProcessGroup {
  public:
-  /// Takes the communicator over. No wait takes longer than `patience`.
+  /// Takes the communicator over.
   MpiProcessGroup(MPI_Comm owned, std::chrono::milliseconds patience);
   ~MpiProcessGroup() override;
 
@@ -28,7 +28,6 @@ class MpiProcessGroup final : public ProcessGroup {
                                  const std::string& place) override;
 
   MPI_Comm comm_;
-  std::chrono::milliseconds patience_;
   int rank_ = 0;
   int size_ = 1;
 };

@@ -17,10 +17,8 @@ class MpiSession {
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
 
-  /// For groups whose waits are as long as another rank's work: a lost rank is noticed by mpirun long before.
+  /// Waits are as long as another rank's work. A lost rank is noticed by mpirun long before.
   static constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(30);
-  /// For groups on which ranks wait for the next order, which may be days away.
-  static constexpr std::chrono::milliseconds kForEver = std::chrono::hours(24 * 365);
 
   /// Collective, while a session lives. A group over all ranks of the world, with a communicator of its own; it must be
   /// destroyed before the session. No wait of the group takes longer than `patience`.

@@ -84,8 +84,12 @@ class ProcessGroup {
   /// What this rank works on, for errors: "step 2". Sub-groups do not inherit it.
   void set_step(std::string step) { step_ = std::move(step); }
 
+  /// The longest that a wait of this rank takes before it ends with an error.
+  std::chrono::milliseconds patience() const { return patience_; }
+  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
+
  protected:
-  ProcessGroup() = default;
+  explicit ProcessGroup(std::chrono::milliseconds patience) : patience_(patience) {}
   virtual std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
                                          const std::string& place) = 0;
   /// "rank 1 of 4: all_to_all (step 2)"
@@ -93,11 +97,28 @@ class ProcessGroup {
 
  private:
   std::string step_;
+  std::chrono::milliseconds patience_;
+};
+
+/// While it lives, this rank waits without a limit: for the next order, which may be days away.
+class WaitForOrder {
+ public:
+  explicit WaitForOrder(ProcessGroup& group) : group_(group), patience_(group.patience()) {
+    group_.set_patience(std::chrono::hours(24 * 365));
+  }
+  ~WaitForOrder() { group_.set_patience(patience_); }
+  WaitForOrder(const WaitForOrder&) = delete;
+  WaitForOrder& operator=(const WaitForOrder&) = delete;
+
+ private:
+  ProcessGroup& group_;
+  std::chrono::milliseconds patience_;
 };
 
 /// A group of one rank: nothing to exchange.
 class SingleProcessGroup final : public ProcessGroup {
  public:
+  SingleProcessGroup() : ProcessGroup(std::chrono::milliseconds::zero()) {}
   int rank() const override { return 0; }
   int size() const override { return 1; }
   void broadcast(std::span<std::byte> bytes, int root) override;

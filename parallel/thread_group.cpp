@@ -28,21 +28,19 @@ struct Route {
 /// What all ranks share: letters that were put and not yet taken.
 class Post {
  public:
-  explicit Post(std::chrono::milliseconds patience) : patience_(patience) {}
-
   void put(const Route& route, const at::Tensor& letter) {
     const std::lock_guard lock(mutex_);
     letters_.emplace(route, letter.clone());
     changed_.notify_all();
   }
 
-  at::Tensor take(const Route& route, const std::string& place) {
+  at::Tensor take(const Route& route, const std::string& place, std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, patience_, [&] { return broken_ || letters_.contains(route); });
+    changed_.wait_for(lock, patience, [&] { return broken_ || letters_.contains(route); });
     const auto letter = letters_.find(route);
     if (letter != letters_.end()) return letters_.extract(letter).mapped();
     if (broken_) throw GroupError(place + ": the group was ended: " + *broken_);
-    throw GroupError(place + ": not done after " + std::to_string(patience_.count()) +
+    throw GroupError(place + ": not done after " + std::to_string(patience.count()) +
                      " ms; nothing came from rank(s) " + std::to_string(route.from));
   }
 
@@ -53,7 +51,6 @@ class Post {
   }
 
  private:
-  std::chrono::milliseconds patience_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Route, at::Tensor> letters_;
@@ -67,12 +64,12 @@ class ThreadTransfer final : public Transfer {
     at::Tensor tensor;
   };
 
-  ThreadTransfer(Post& post, std::vector<Expected> expected, std::string place)
-      : post_(post), expected_(std::move(expected)), place_(std::move(place)) {}
+  ThreadTransfer(Post& post, std::vector<Expected> expected, std::string place, std::chrono::milliseconds patience)
+      : post_(post), expected_(std::move(expected)), place_(std::move(place)), patience_(patience) {}
 
   void wait() override {
     for (const Expected& each : std::exchange(expected_, {})) {
-      const at::Tensor letter = post_.take(each.route, place_);
+      const at::Tensor letter = post_.take(each.route, place_, patience_);
       if (letter.nbytes() != each.tensor.nbytes()) {
         throw GroupError(place_ + ": rank " + std::to_string(each.route.from) + " sent " +
                          std::to_string(letter.nbytes()) + " bytes, expected " + std::to_string(each.tensor.nbytes()));
@@ -85,12 +82,13 @@ class ThreadTransfer final : public Transfer {
   Post& post_;
   std::vector<Expected> expected_;
   std::string place_;
+  std::chrono::milliseconds patience_;
 };
 
 class ThreadProcessGroup final : public ProcessGroup {
  public:
-  ThreadProcessGroup(Post& post, std::string name, int rank, int size)
-      : post_(post), name_(std::move(name)), rank_(rank), size_(size) {}
+  ThreadProcessGroup(Post& post, std::string name, int rank, int size, std::chrono::milliseconds patience)
+      : ProcessGroup(patience), post_(post), name_(std::move(name)), rank_(rank), size_(size) {}
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -123,7 +121,7 @@ class ThreadProcessGroup final : public ProcessGroup {
       ++size;
     }
     const std::string name = name_ + "/" + std::to_string(splits_++) + ":" + std::to_string(colour);
-    return std::make_unique<ThreadProcessGroup>(post_, name, rank, size);
+    return std::make_unique<ThreadProcessGroup>(post_, name, rank, size, patience());
   }
 
   void abort(const std::string& why) override { post_.end(why); }
@@ -136,7 +134,7 @@ class ThreadProcessGroup final : public ProcessGroup {
     for (const Receive& receive : receives) {
       expected.push_back({{name_, receive.from, rank_, received_[receive.from]++}, receive.tensor});
     }
-    return std::make_unique<ThreadTransfer>(post_, std::move(expected), place);
+    return std::make_unique<ThreadTransfer>(post_, std::move(expected), place, patience());
   }
 
   Post& post_;
@@ -152,11 +150,11 @@ class ThreadProcessGroup final : public ProcessGroup {
 
 void run_thread_ranks(int size, const std::function<void(ProcessGroup& group)>& body,
                       std::chrono::milliseconds patience) {
-  Post post(patience);
+  Post post;
   std::mutex mutex;
   std::exception_ptr first;
   const auto run = [&](int rank) {
-    ThreadProcessGroup group(post, "world", rank, size);
+    ThreadProcessGroup group(post, "world", rank, size, patience);
     try {
       body(group);
     } catch (const std::exception& error) {

@@ -1,7 +1,5 @@
 #include "pipeline/vae/causal_vae.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/vae/frames.hpp"
 #include "pipeline/vae/tile_blending.hpp"
+#include "pipeline/vae/time_joiner.hpp"
 
 namespace reelfarm::vae {
 namespace {
@@ -35,42 +34,6 @@ at::Tensor cut(const at::Tensor& x, const AxisTile& frames, const AxisTile& row,
   return x.slice(2, frames.input_begin, frames.input_end)
       .slice(3, row.input_begin, row.input_end)
       .slice(4, column.input_begin, column.input_end);
-}
-
-bool lacks_frame(const DecodeOptions& options, std::int64_t first, std::int64_t count) {
-  if (!options.have) return count > 0;
-  for (std::int64_t frame = first; frame < first + count; ++frame) {
-    if (!options.have(frame)) return true;
-  }
-  return false;
-}
-
-/// Whether any frame that the caller lacks comes from this tile: its own, or those at the start of the next that both
-/// make.
-bool is_needed(const TilePlan& plan, std::size_t tile, const DecodeOptions& options) {
-  const AxisTile& own = plan.frames[tile];
-  if (lacks_frame(options, own.output_begin, own.keep)) return true;
-  if (tile + 1 == plan.frames.size()) return false;
-  const AxisTile& next = plan.frames[tile + 1];
-  return lacks_frame(options, next.output_begin, next.blend);
-}
-
-std::vector<std::size_t> needed_tiles(const TilePlan& plan, const DecodeOptions& options) {
-  std::vector<std::size_t> order = tile_order(plan, options.order, options.tail_frames);
-  std::erase_if(order, [&](std::size_t tile) { return !is_needed(plan, tile, options); });
-  return order;
-}
-
-/// Passes on the runs of frames (1, 3, n, H, W) that the caller lacks.
-template <typename Emit>
-void emit_lacking(const DecodeOptions& options, const Emit& emit, std::int64_t first, const at::Tensor& sample) {
-  const std::int64_t end = first + sample.size(kTimeDim);
-  for (std::int64_t begin = first; begin < end;) {
-    std::int64_t stop = begin;
-    while (stop < end && lacks_frame(options, stop, 1)) ++stop;
-    if (stop > begin) emit(begin, sample.narrow(kTimeDim, begin - first, stop - begin));
-    begin = std::max(stop, begin + 1);
-  }
 }
 
 // One tile after another through the same network: counts its blocks.
@@ -121,57 +84,51 @@ at::Tensor CausalVae::encode(const at::Tensor& video, std::string_view plan_name
 }
 
 void CausalVae::decode_tiles(const at::Tensor& latents, const DecodeOptions& options, const Emit& emit) const {
-  require_shape(latents, config_.latent_channels, "latents");
+  require_latents(latents);
   const TilePlan plan = decode_plan(config_, options.plan, latents.size(2), latents.size(3), latents.size(4));
-  const std::vector<std::size_t> order = needed_tiles(plan, options);
+  const std::vector<std::size_t> order = needed_tiles(plan, options.order, options.tail_frames, options.have);
   const std::function<void()> on_block =
       block_counter(options.on_progress, plan.tiles() / plan.frames.size() * order.size() * decoder_.steps());
-  const at::Tensor input = latents.to(placement_.device, at::kFloat).div(config_.scaling_factor);
-  const std::size_t count = plan.frames.size();
-  // Borders that wait for a neighbour: `heads` are mixed once the tile before is there, `ends` with the tile after.
-  std::vector<at::Tensor> heads(count);
-  std::vector<at::Tensor> ends(count);
-  for (const std::size_t i : order) {
-    const AxisTile& tile = plan.frames[i];
-    at::Tensor y = join_rows_and_columns(plan, [&](const AxisTile& row, const AxisTile& column) {
-      return decoder_(post_quant_conv_(cut(input, tile, row, column)), on_block).to(at::kFloat);
+  TimeJoiner joiner(plan, [&](std::int64_t first_frame, const at::Tensor& sample) {
+    for_lacking(options.have, first_frame, sample.size(kTimeDim), [&](std::int64_t first, std::int64_t count) {
+      emit(first, sample.narrow(kTimeDim, first - first_frame, count));
     });
-    y = y.slice(kTimeDim, tile.drop);
-    std::int64_t ready = 0;
-    if (tile.blend > 0 && ends[i - 1].defined()) {
-      blend_leading(y, std::exchange(ends[i - 1], {}), kTimeDim);
-    } else if (tile.blend > 0) {
-      heads[i] = y.narrow(kTimeDim, 0, tile.blend).clone();
-      ready = tile.blend;
-    }
-    if (tile.keep > ready) {
-      emit_lacking(options, emit, tile.output_begin + ready, y.narrow(kTimeDim, ready, tile.keep - ready));
-    }
-    if (i + 1 == count || plan.frames[i + 1].blend == 0) continue;
-    const AxisTile& next = plan.frames[i + 1];
-    at::Tensor end = trailing_copy(y, kTimeDim, next.blend);
-    if (heads[i + 1].defined()) {
-      const at::Tensor head = std::exchange(heads[i + 1], {});
-      blend_leading(head, end, kTimeDim);
-      emit_lacking(options, emit, next.output_begin, head);
-    } else {
-      ends[i] = std::move(end);
-    }
+  });
+  for (const std::size_t i : order) {
+    const at::Tensor tile = join_rows_and_columns(plan, [&](const AxisTile& row, const AxisTile& column) {
+      return decode_tile(latents, plan.frames[i], row, column, on_block);
+    });
+    const at::Tensor end = joiner.end_of(i, tile);
+    joiner.add(i, tile);
+    if (end.defined()) joiner.add_end(i, end);
   }
+}
+
+at::Tensor CausalVae::decode_tile(const at::Tensor& latents, const AxisTile& frames, const AxisTile& row,
+                                  const AxisTile& column, const std::function<void()>& on_block) const {
+  const at::Tensor input =
+      cut(latents, frames, row, column).to(placement_.device, at::kFloat).div(config_.scaling_factor);
+  return decoder_(post_quant_conv_(input), on_block).to(at::kFloat).slice(kTimeDim, frames.drop);
 }
 
 void CausalVae::decode(const at::Tensor& latents, const DecodeOptions& options,
                        const std::function<void(FrameChunk)>& on_frames) const {
   decode_tiles(latents, options, [&](std::int64_t first_frame, const at::Tensor& sample) {
     at::Tensor rgb = unit_frames(sample);
-    if (!std::isfinite(rgb.sum().item<float>())) {
-      throw VaeError("vae: the decoded frames from " + std::to_string(first_frame) + " on hold NaN; " +
-                     at::toString(placement_.dtype) + " may be too narrow for these weights, try --dtype fp32");
-    }
+    if (!all_finite(rgb)) throw_not_finite(first_frame);
     FrameChunk chunk{.first_frame = first_frame, .rgb8 = quantise_frames(rgb), .rgb = {}};
     if (options.with_float) chunk.rgb = std::move(rgb);
     on_frames(std::move(chunk));
   });
+}
+
+void CausalVae::require_latents(const at::Tensor& latents) const {
+  require_shape(latents, config_.latent_channels, "latents");
+}
+
+void CausalVae::throw_not_finite(std::int64_t first_frame) const {
+  throw VaeError("vae: the decoded frames from " + std::to_string(first_frame) + " on hold NaN; " +
+                 at::toString(placement_.dtype) + " may be too narrow for these weights, try --dtype fp32");
 }
 
 at::Tensor CausalVae::decode_sample(const at::Tensor& latents, std::string_view plan) const {

@@ -14,6 +14,7 @@
 #include "pipeline/vae/config.hpp"
 #include "pipeline/vae/decoder.hpp"
 #include "pipeline/vae/encoder.hpp"
+#include "pipeline/vae/lacking_frames.hpp"
 #include "pipeline/vae/tile_plan.hpp"
 
 namespace reelfarm::vae {
@@ -37,7 +38,7 @@ struct DecodeOptions {
   bool with_float = false;
   /// Whether the caller has these frames already, from an earlier decode of the same latents with the same plan: they
   /// do not come again, and tiles that only they need are left out.
-  std::function<bool(std::int64_t frame)> have = {};
+  HaveFrame have = {};
   OnProgress on_progress = {};
 };
 
@@ -64,6 +65,17 @@ class CausalVae {
 
   /// The whole decoded sample before clamping, (1, 3, 4 (L - 1) + 1, s h, s w) fp32, about [-1, 1].
   at::Tensor decode_sample(const at::Tensor& latents, std::string_view plan) const;
+
+  /// One tile of a plan, without the frames that the plan drops from its start: (1, 3, F, H, W) fp32, about [-1, 1],
+  /// before any mixing with its neighbours. latents: those of the whole clip. Calls `on_block` decode_steps() times.
+  at::Tensor decode_tile(const at::Tensor& latents, const AxisTile& frames, const AxisTile& row, const AxisTile& column,
+                         const std::function<void()>& on_block = {}) const;
+  std::size_t decode_steps() const { return decoder_.steps(); }
+
+  /// Throws VaeError unless these are latents that decode() takes.
+  void require_latents(const at::Tensor& latents) const;
+  /// The VaeError for decoded frames from `first_frame` on that hold NaN.
+  [[noreturn]] void throw_not_finite(std::int64_t first_frame) const;
 
   const VaeConfig& config() const { return config_; }
   const nn::Placement& placement() const { return placement_; }

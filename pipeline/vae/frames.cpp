@@ -1,5 +1,7 @@
 #include "pipeline/vae/frames.hpp"
 
+#include <cmath>
+
 namespace reelfarm::vae {
 
 at::Tensor unit_frames(const at::Tensor& sample) {
@@ -9,6 +11,11 @@ at::Tensor unit_frames(const at::Tensor& sample) {
 
 at::Tensor quantise_frames(const at::Tensor& frames) {
   return frames.mul(255.0).round_().to(at::kByte);
+}
+
+bool all_finite(const at::Tensor& frames) {
+  // Values lie in [0, 1]: their sum is finite when they are.
+  return std::isfinite(frames.sum().item<float>());
 }
 
 at::Tensor frames_to_sample(const at::Tensor& frames) {
