@@ -46,9 +46,9 @@ local function enter_plan(id, entry, at, changes)
       hold = 'waits for ' .. after
     end
   end
-  local job = {id = id, priority = changes.priority or priority, sequence = entry.sequence, paused = changes.paused or '0', hold = hold, fingerprint = fingerprint,
-               allow_mix = changes.allow_mix or '0', dtype = dtype, started = '0', output = output, bytes_needed = bytes,
-               rendered = rendered, family = family, take = take}
+  local job = {id = id, priority = changes.priority or priority, sequence = entry.sequence, paused = changes.paused or '0',
+               hold = hold, fingerprint = fingerprint, allow_mix = changes.allow_mix or '0', dtype = dtype, started = '0',
+               output = output, bytes_needed = bytes, rendered = rendered, take = take}
   job.state = live_state(job)
   redis.call('DEL', inbox_key(id))
   redis.call('ZREM', KEY.inbox, id)

@@ -9,15 +9,10 @@
 -- ARGV[11] back-off, milliseconds, doubled each time; ARGV[12] at most
 -- ARGV[13] crashes of one job on one host from which on the job passes it by
 -- Returns  {code}: ok, also for the same token again; stale; cancelled (the lease has ended); gone.
-local task, job, code = fence(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local task, job, code = fence_to_end('fail')
+if not task then return {code} end
 local class, message = ARGV[7], ARGV[8]
 local base, cap = tonumber(ARGV[11]), tonumber(ARGV[12])
-if code == 'stale' and is_repeat(task, 'fail', ARGV[4], ARGV[5], ARGV[6]) then return {'ok'} end
-if not job then return {code} end
-if code == 'cancelled' then
-  end_cancelled(task, job, 'fail')
-  return {code}
-end
 if class == 'data' then
   end_lease(task, 'failed', 'fail')
   redis.call('HSET', task_key(task.id), 'error_class', class, 'error', message)

@@ -183,10 +183,15 @@ local function settle_dependents(task, job)
   end
 end
 
+-- Until a dependency is met again. The caller has taken the task out of its index.
+local function make_waiting(task)
+  task.state = 'waiting'
+  redis.call('HSET', task_key(task.id), 'state', 'waiting', 'not_before', 0)
+end
+
 -- After a lease: ready once more, or waiting where what it starts from was given up meanwhile (reject_input).
 local function make_ready_again(task, job, delay)
-  if dependencies_met(task) then return make_ready(task, job, delay) end
-  redis.call('HSET', task_key(task.id), 'state', 'waiting', 'not_before', 0)
+  if dependencies_met(task) then make_ready(task, job, delay) else make_waiting(task) end
 end
 
 -- Ends a lease: the task leaves the leases and takes `state`; `verb` and the token make a repeat of the call recognisable.
@@ -363,6 +368,18 @@ local function end_cancelled(task, job, verb)
   mark_finished(task)
   event('cancelled', task.job, {'task', task.id, 'state', 'cancelled', 'owner', task.owner})
   close_if_over(job)
+end
+
+-- What transitions that give a lease back begin with; the token is ARGV[3] to ARGV[6]. Returns task, job, code where there is
+-- something to give back, code being ok or paused; else nil, nil and the code to answer with.
+local function fence_to_end(verb)
+  local owner, attempt, nonce = ARGV[4], ARGV[5], ARGV[6]
+  local task, job, code = fence(ARGV[3], owner, attempt, nonce)
+  if code == 'stale' and is_repeat(task, verb, owner, attempt, nonce) then return nil, nil, 'ok' end
+  if not job then return nil, nil, code end
+  if code ~= 'cancelled' then return task, job, code end
+  end_cancelled(task, job, verb)
+  return nil, nil, code
 end
 
 -- One more crash of a job on the host that held the task. From `limit` on the job passes that host by, while it can.

@@ -12,14 +12,9 @@
 -- ARGV[12] back-off, milliseconds, doubled each time; ARGV[13] at most
 -- Returns  {code}: ok, also for the same token again; stale; cancelled (the lease has ended); paused (as ok); gone;
 --          {"refused", why} when the earlier task is none of the job's.
-local task, job, code = fence(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local task, job, code = fence_to_end('reject_input')
+if not task then return {code} end
 local message, settle, base, cap = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[12]), tonumber(ARGV[13])
-if code == 'stale' and is_repeat(task, 'reject_input', ARGV[4], ARGV[5], ARGV[6]) then return {'ok'} end
-if not job then return {code} end
-if code == 'cancelled' then
-  end_cancelled(task, job, 'reject_input')
-  return {code}
-end
 local input = load_task(ARGV[7])
 if not input or input.unreadable or input.job ~= task.job or input.id == task.id then
   return {'refused', ARGV[7] .. ' is not what ' .. task.id .. ' starts from'}
@@ -57,10 +52,10 @@ if not count_and_retry(input, job, 'failures', tonumber(ARGV[11]), 'failed', 're
     local other = load_task(id)
     if other and not other.unreadable and other.state == 'ready' and not dependencies_met(other) then
       unindex(other, job)
-      redis.call('HSET', task_key(id), 'state', 'waiting', 'not_before', 0)
+      make_waiting(other)
     end
   end
-  if dependencies_met(task) then make_ready(task, job, 0) end
+  make_ready_again(task, job, 0)
   reserve(job)
 end
 return {code}

@@ -6,13 +6,8 @@
 -- ARGV[8]  "1": counts as a preemption
 -- ARGV[9]  not to be claimed again for so many milliseconds
 -- Returns  {code}: ok, also for the same token again; stale; cancelled (the lease has ended); gone.
-local task, job, code = fence(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-if code == 'stale' and is_repeat(task, 'release', ARGV[4], ARGV[5], ARGV[6]) then return {'ok'} end
-if not job then return {code} end
-if code == 'cancelled' then
-  end_cancelled(task, job, 'release')
-  return {code}
-end
+local task, job, code = fence_to_end('release')
+if not task then return {code} end
 end_lease(task, 'ready', 'release')
 if ARGV[8] == '1' then redis.call('HINCRBY', task_key(task.id), 'preemptions', 1) end
 event('released', task.job, {'task', task.id, 'owner', task.owner, 'attempt', task.attempt, 'text', ARGV[7]})

@@ -52,7 +52,7 @@ if over ~= '' then
   redis.call('HSET', job_key(id), 'finished', ended)
   redis.call('ZADD', KEY.finished, ended, id)
 end
-local family = job.family ~= '' and job.family or id
+local family = family_of(id)
 if used == '1' then
   redis.call('SET', used_take_key(family), job.take)
 elseif redis.call('GET', used_take_key(family)) == job.take then

@@ -103,6 +103,8 @@ class Oracle {
   };
   Place fence(const FencingToken& token);
   static bool repeated(const Place& place, const FencingToken& token, const std::string& verb);
+  /// The answer to a verb that gives a lease back where there is none to give back, or its job is over.
+  std::optional<ReplyCode> nothing_to_end(const Place& place, const FencingToken& token, const std::string& verb);
   Job* live(const std::string& job, ChangeCode& code);
   bool passed_by(const Job& job, const Task& task, const ClaimFilter& filter) const;
   void crashed(Job& job, const Task& task);

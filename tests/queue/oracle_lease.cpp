@@ -28,6 +28,16 @@ bool Oracle::repeated(const Place& place, const FencingToken& token, const std::
   return place.code == ReplyCode::stale && place.task->ended_token == token && place.task->ended == verb;
 }
 
+std::optional<ReplyCode> Oracle::nothing_to_end(const Place& place, const FencingToken& token,
+                                                const std::string& verb) {
+  if (place.code == ReplyCode::gone) return place.code;
+  if (place.code == ReplyCode::stale) return repeated(place, token, verb) ? ReplyCode::ok : ReplyCode::stale;
+  if (place.code != ReplyCode::cancelled) return std::nullopt;
+  end(*place.task, TaskState::cancelled, verb);
+  close(*place.job);
+  return place.code;
+}
+
 ReplyCode Oracle::renew(const FencingToken& token) {
   const Place place = fence(token);
   if (place.code != ReplyCode::gone && place.code != ReplyCode::stale) extend(*place.task);
@@ -110,15 +120,9 @@ bool Oracle::count(Job& job, Task& task, int& counter, int limit, TaskState fina
 
 ReplyCode Oracle::fail(const FencingToken& token, FailureClass failure) {
   const Place place = fence(token);
-  if (place.code == ReplyCode::gone) return place.code;
-  if (place.code == ReplyCode::stale) return repeated(place, token, "fail") ? ReplyCode::ok : ReplyCode::stale;
+  if (const auto answer = nothing_to_end(place, token, "fail")) return *answer;
   Task& task = *place.task;
   Job& job = *place.job;
-  if (place.code == ReplyCode::cancelled) {
-    end(task, TaskState::cancelled, "fail");
-    close(job);
-    return place.code;
-  }
   if (failure == FailureClass::data) {
     end(task, TaskState::failed, "fail");
     if (is_terminal(job.state))
@@ -136,13 +140,7 @@ ReplyCode Oracle::fail(const FencingToken& token, FailureClass failure) {
 
 ReplyCode Oracle::release(const FencingToken& token, bool preempted, std::int64_t delay) {
   const Place place = fence(token);
-  if (place.code == ReplyCode::gone) return place.code;
-  if (place.code == ReplyCode::stale) return repeated(place, token, "release") ? ReplyCode::ok : ReplyCode::stale;
-  if (place.code == ReplyCode::cancelled) {
-    end(*place.task, TaskState::cancelled, "release");
-    close(*place.job);
-    return place.code;
-  }
+  if (const auto answer = nothing_to_end(place, token, "release")) return *answer;
   end(*place.task, TaskState::ready, "release");
   if (preempted) ++place.task->preemptions;
   rest_again(*place.job, *place.task, delay);
@@ -152,17 +150,9 @@ ReplyCode Oracle::release(const FencingToken& token, bool preempted, std::int64_
 std::optional<ReplyCode> Oracle::reject_input(const FencingToken& token, const std::string& input_id,
                                               const std::string& digest) {
   const Place place = fence(token);
-  if (place.code == ReplyCode::gone) return place.code;
-  if (place.code == ReplyCode::stale) {
-    return repeated(place, token, "reject_input") ? ReplyCode::ok : ReplyCode::stale;
-  }
+  if (const auto answer = nothing_to_end(place, token, "reject_input")) return answer;
   Task& task = *place.task;
   Job& job = *place.job;
-  if (place.code == ReplyCode::cancelled) {
-    end(task, TaskState::cancelled, "reject_input");
-    close(job);
-    return place.code;
-  }
   const auto input =
       std::find_if(job.tasks.begin(), job.tasks.end(), [&](const Task& other) { return other.spec.id == input_id; });
   if (input == job.tasks.end() || input_id == task.spec.id) return std::nullopt;
@@ -193,7 +183,7 @@ std::optional<ReplyCode> Oracle::reject_input(const FencingToken& token, const s
   for (Task& other : job.tasks) {
     if (other.state == TaskState::ready && !met(job, other)) other.state = TaskState::waiting;
   }
-  if (met(job, task)) rest(task, 0);
+  rest_again(job, task, 0);
   return place.code;
 }
 
