@@ -19,9 +19,9 @@ namespace reelfarm::cli {
 using nlohmann::json;
 
 std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
-  std::error_code error;
-  if (!std::filesystem::exists(data.farm_file(), error)) return std::nullopt;
-  const json document = json::parse(artifacts::read_file(data.farm_file()));
+  const auto text = artifacts::read_file_if_there(data.farm_file());
+  if (!text) return std::nullopt;
+  const json document = json::parse(*text);
   FarmFile file;
   file.farm = document.at("farm").get<std::string>();
   file.name = document.at("name").get<std::string>();

@@ -178,11 +178,12 @@ void Coordinator::follow_all(queue::JobStore& store) {
 }
 
 void Coordinator::follow(queue::JobStore& store, const queue::Event& event) {
-  // Of the takes one is chosen now and another not any more.
-  const bool of_all_takes = event.type == "used";
-  if (const auto job = of_all_takes ? std::nullopt : store.get_job(event.job)) follow(store, *job);
-  if (!of_all_takes) return;
-  for (const queue::JobRecord& take : store.takes(event.job)) follow(store, take);
+  if (event.type == "used") {
+    // Of the takes one is chosen now and another not any more.
+    for (const queue::JobRecord& take : store.takes(event.job)) follow(store, take);
+  } else if (const auto job = store.get_job(event.job)) {
+    follow(store, *job);
+  }
 }
 
 void Coordinator::follow(queue::JobStore& store, const queue::JobRecord& job) {

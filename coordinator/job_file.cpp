@@ -37,10 +37,7 @@ std::string to_text(const JobFile& file) {
 
 JobFile parse_job_file(const std::string& text) try {
   const json document = json::parse(text);
-  const int schema = artifacts::json_integer<int>(document, "schema");
-  if (schema != queue::kSchema) {
-    throw queue::SchemaError(schema, queue::kSchema, "job.json has schema " + std::to_string(schema));
-  }
+  require_schema(document, "job.json");
   JobFile file;
   file.job = document.at("job").get<std::string>();
   file.submitted_ms = artifacts::json_integer<std::int64_t>(document, "submitted_ms");
@@ -60,10 +57,9 @@ JobFile parse_job_file(const std::string& text) try {
 }
 
 std::optional<JobFile> read_job_file(const queue::DataFolder& data, const std::string& job) {
-  const auto path = data.job_file(job);
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::nullopt;
-  return parse_job_file(artifacts::read_file(path));
+  const auto text = artifacts::read_file_if_there(data.job_file(job));
+  if (!text) return std::nullopt;
+  return parse_job_file(*text);
 }
 
 void create_job_file(const queue::DataFolder& data, const JobFile& file) {

@@ -51,10 +51,7 @@ std::string to_text(const KeptState& state) {
 
 KeptState parse_kept_state(const std::string& text) try {
   const json document = json::parse(text);
-  const int schema = artifacts::json_integer<int>(document, "schema");
-  if (schema != queue::kSchema) {
-    throw queue::SchemaError(schema, queue::kSchema, "state.json has schema " + std::to_string(schema));
-  }
+  require_schema(document, "state.json");
   KeptState state;
   state.changes.revision = artifacts::json_integer<std::int64_t>(document, "revision");
   state.changes.paused = document.at("paused").get<bool>();
@@ -69,12 +66,6 @@ KeptState parse_kept_state(const std::string& text) try {
   return state;
 } catch (const json::exception& error) {
   throw queue::CodecError(std::string("state.json cannot be read: ") + error.what());
-}
-
-std::optional<std::string> read_text(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::nullopt;
-  return artifacts::read_file(path);
 }
 
 std::optional<KeptState> parse_if_readable(const std::string& job, const std::string& text) try {
@@ -106,7 +97,7 @@ KeptState state_of(queue::JobStore& store, const queue::JobRecord& job) {
 }  // namespace
 
 std::optional<KeptState> read_kept_state(const queue::DataFolder& data, const std::string& job) {
-  const auto text = read_text(data.job_state(job));
+  const auto text = artifacts::read_file_if_there(data.job_state(job));
   if (!text) return std::nullopt;
   return parse_kept_state(*text);
 }
@@ -115,7 +106,7 @@ bool keep_state(const queue::DataFolder& data, queue::JobStore& store, const que
   const bool unreadable = job.windows == 0 && job.revision == 0;
   // Without a job.json it would not be brought back: it was cancelled in the inbox.
   if (unreadable || !std::filesystem::exists(data.job_file(job.id))) return true;
-  const auto before = read_text(data.job_state(job.id));
+  const auto before = artifacts::read_file_if_there(data.job_state(job.id));
   const auto kept = before ? parse_if_readable(job.id, *before) : std::nullopt;
   if (kept && kept->changes.revision > job.revision) return false;
   const KeptState state = state_of(store, job);

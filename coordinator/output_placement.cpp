@@ -36,10 +36,10 @@ struct Placement {
 };
 
 std::optional<Placement> read_placement(const fs::path& file) {
-  std::error_code error;
-  if (!fs::exists(file, error)) return std::nullopt;
+  const auto text = artifacts::read_file_if_there(file);
+  if (!text) return std::nullopt;
   try {
-    const json document = json::parse(artifacts::read_file(file));
+    const json document = json::parse(*text);
     Placement placement{document.at("path").get<std::string>(), document.at("done").get<bool>()};
     // Left out by programs that knew no takes.
     placement.wanted = document.value("wanted", "");

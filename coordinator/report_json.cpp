@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/artifacts/json_integer.hpp"
 #include "queue/codec.hpp"
 
 namespace reelfarm::coordinator {
@@ -22,6 +23,12 @@ queue::FinishReport report_from_json(const json& document) {
   if (!document.at("tail").is_null()) report.tail = queue::artifact_from_json(document.at("tail"));
   report.metrics = document.at("metrics").get<std::string>();
   return report;
+}
+
+void require_schema(const json& document, const std::string& name) {
+  const int schema = artifacts::json_integer<int>(document, "schema");
+  if (schema == queue::kSchema) return;
+  throw queue::SchemaError(schema, queue::kSchema, name + " has schema " + std::to_string(schema));
 }
 
 }  // namespace reelfarm::coordinator

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <string>
+
 #include "queue/job_store.hpp"
 
 namespace reelfarm::coordinator {
@@ -10,5 +12,9 @@ namespace reelfarm::coordinator {
 /// nlohmann::json::exception.
 nlohmann::json to_json(const queue::FinishReport& report);
 queue::FinishReport report_from_json(const nlohmann::json& document);
+
+/// Throws queue::SchemaError unless a document of DATA, its file called `name`, is of this program's schema, and
+/// nlohmann::json::exception when it does not say which it is.
+void require_schema(const nlohmann::json& document, const std::string& name);
 
 }  // namespace reelfarm::coordinator

@@ -117,6 +117,12 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
   return content;
 }
 
+std::optional<std::string> read_file_if_there(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  return read_file(path);
+}
+
 void write_file_durably(const std::filesystem::path& path, std::string_view content) {
   static std::atomic<std::uint64_t> counter{0};
   std::filesystem::path temporary = path;

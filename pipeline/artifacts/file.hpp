@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ class File {
 
 /// The whole file; throws StorageError, and ArtifactError when it is larger than `max_bytes`.
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
+
+/// The same, or nothing where there is no such file.
+std::optional<std::string> read_file_if_there(const std::filesystem::path& path);
 
 /// Replaces the file as one step that survives a power cut: temporary sibling, fsync, rename, fsync of the folder.
 void write_file_durably(const std::filesystem::path& path, std::string_view content);

@@ -31,10 +31,7 @@ class ReplicatedRedis {
 
   /// The replica has all that was written so far, and gets nothing of what comes.
   void stop_replication() {
-    const auto acknowledged = send(primary_, {"WAIT", "1", "20000"});
-    ASSERT_EQ(queue::detail::Reply(acknowledged.get()).integer(), 1) << "the replica did not follow";
-    // By default a primary waits 5 s for more replicas before the first copy.
-    send(primary_, {"CONFIG", "SET", "repl-diskless-sync-delay", "0"});
+    await_replica();
     send(replica_, {"REPLICAOF", "NO", "ONE"});
   }
 
@@ -70,7 +67,7 @@ class ReplicatedRedis {
     queue::detail::RedisConnection connection(connection_options(primary_));
     connection.command({"SET", "replicated", "1"});
     const auto acknowledged = connection.command({"WAIT", "1", "20000"});
-    EXPECT_EQ(queue::detail::Reply(acknowledged.get()).integer(), 1) << "the replica did not follow";
+    ASSERT_EQ(queue::detail::Reply(acknowledged.get()).integer(), 1) << "the replica did not follow";
   }
   void point_at(const queue::PrivateRedis& server) const {
     const auto socket = queue::RedisUrl::parse(server.url()).socket_path;
