@@ -1,6 +1,5 @@
 #include "parallel/mpi_process_group.hpp"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "parallel/mpi_calls.hpp"
@@ -23,28 +22,23 @@ MpiProcessGroup::~MpiProcessGroup() {
 }
 
 void MpiProcessGroup::broadcast(std::span<std::byte> bytes, int root) {
-  // MPI counts are ints: larger buffers go in pieces.
-  constexpr std::size_t kPiece = std::size_t{1} << 30;
-  for (std::size_t begin = 0; begin < bytes.size(); begin += kPiece) {
-    const auto piece = bytes.subspan(begin, std::min(kPiece, bytes.size() - begin));
-    MpiTransfer transfer(place("broadcast"), patience());
-    {
-      const auto lock = one_mpi_call();
-      MPI_Request request = MPI_REQUEST_NULL;
-      check_mpi(MPI_Ibcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, comm_, &request),
-                "MPI_Ibcast");
-      transfer.add(request);
-    }
-    transfer.wait();
-  }
+  for_pieces(bytes, [&](std::byte* piece, int count) {
+    run("broadcast", "MPI_Ibcast",
+        [&](MPI_Request& request) { return MPI_Ibcast(piece, count, MPI_BYTE, root, comm_, &request); });
+  });
 }
 
 void MpiProcessGroup::barrier() {
-  MpiTransfer transfer(place("barrier"), patience());
+  run("barrier", "MPI_Ibarrier", [&](MPI_Request& request) { return MPI_Ibarrier(comm_, &request); });
+}
+
+template <typename Start>
+void MpiProcessGroup::run(const char* operation, const char* call, const Start& start) {
+  MpiTransfer transfer(place(operation), patience());
   {
     const auto lock = one_mpi_call();
     MPI_Request request = MPI_REQUEST_NULL;
-    check_mpi(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+    check_mpi(start(request), call);
     transfer.add(request);
   }
   transfer.wait();

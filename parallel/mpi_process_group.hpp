@@ -27,6 +27,10 @@ class MpiProcessGroup final : public ProcessGroup {
   std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
                                  const std::string& place) override;
 
+  /// Starts a collective call of MPI, named `call`, and waits for it. start(request) gives its return code.
+  template <typename Start>
+  void run(const char* operation, const char* call, const Start& start);
+
   MPI_Comm comm_;
   int rank_ = 0;
   int size_ = 1;

@@ -12,15 +12,8 @@
 namespace reelfarm::parallel {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 30;
-
-/// Calls act(bytes, count) on the pieces of a tensor.
-template <typename Act>
-void for_pieces(const at::Tensor& tensor, const Act& act) {
-  auto* bytes = static_cast<std::byte*>(tensor.data_ptr());
-  for (std::size_t begin = 0; begin < tensor.nbytes(); begin += kPiece) {
-    act(bytes + begin, static_cast<int>(std::min(kPiece, tensor.nbytes() - begin)));
-  }
+std::span<std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
 /// MPI may still write to tensors of an exchange that was given up, and cannot be told not to.
@@ -39,7 +32,7 @@ MpiTransfer::~MpiTransfer() {
 
 void MpiTransfer::send(MPI_Comm comm, const Send& message) {
   tensors_.push_back(message.tensor);
-  for_pieces(message.tensor, [&](const std::byte* bytes, int count) {
+  for_pieces(bytes_of(message.tensor), [&](const std::byte* bytes, int count) {
     const auto lock = one_mpi_call();
     MPI_Request request = MPI_REQUEST_NULL;
     check_mpi(MPI_Isend(bytes, count, MPI_BYTE, message.to, 0, comm, &request), "MPI_Isend");
@@ -49,7 +42,7 @@ void MpiTransfer::send(MPI_Comm comm, const Send& message) {
 
 void MpiTransfer::receive(MPI_Comm comm, const Receive& message) {
   tensors_.push_back(message.tensor);
-  for_pieces(message.tensor, [&](std::byte* bytes, int count) {
+  for_pieces(bytes_of(message.tensor), [&](std::byte* bytes, int count) {
     const auto lock = one_mpi_call();
     MPI_Request request = MPI_REQUEST_NULL;
     check_mpi(MPI_Irecv(bytes, count, MPI_BYTE, message.from, 0, comm, &request), "MPI_Irecv");

@@ -69,18 +69,21 @@ at::Tensor ProcessGroup::broadcast_tensor(const at::Tensor& tensor, int root, c1
   const at::IntArrayRef sizes(header.sizes.data(), dimensions);
   const auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(header.type)).device(device);
   at::Tensor values = rank() == root ? tensor.to(device).contiguous() : at::empty(sizes, options);
-  if (size() == 1 || values.numel() == 0) return values;
+  if (size() != 1 && values.numel() != 0) send_to_all(values, root, "broadcast_tensor");
+  return values;
+}
+
+void ProcessGroup::send_to_all(const at::Tensor& tensor, int root, const char* operation) {
   std::vector<Send> sends;
   std::vector<Receive> receives;
   if (rank() == root) {
     for (int peer = 0; peer < size(); ++peer) {
-      if (peer != root) sends.push_back({values, peer});
+      if (peer != root) sends.push_back({tensor, peer});
     }
   } else {
-    receives.push_back({values, root});
+    receives.push_back({tensor, root});
   }
-  exchange(std::move(sends), std::move(receives), "broadcast_tensor")->wait();
-  return values;
+  exchange(std::move(sends), std::move(receives), operation)->wait();
 }
 
 at::Tensor ProcessGroup::all_to_all(const at::Tensor& input) {

@@ -92,6 +92,8 @@ class ProcessGroup {
   explicit ProcessGroup(std::chrono::milliseconds patience) : patience_(patience) {}
   virtual std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
                                          const std::string& place) = 0;
+  /// Collective. Root's contiguous tensor fills that of every other rank.
+  void send_to_all(const at::Tensor& tensor, int root, const char* operation);
   /// "rank 1 of 4: all_to_all (step 2)"
   std::string place(const char* operation) const;
 

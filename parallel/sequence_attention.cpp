@@ -37,7 +37,7 @@ at::Tensor SequenceAttention::operator()(const at::Tensor& q, const at::Tensor& 
   const at::Tensor out = mesh_.shape().ring == 1 ? whole_row(heads) : round_the_ring(heads, image);
 
   // To each rank of the row its image tokens and the whole text, of this rank's heads.
-  at::Tensor back = at::zeros({ulysses, tokens + text, share, q.size(2)}, q.options());
+  at::Tensor back = at::empty({ulysses, tokens + text, share, q.size(2)}, q.options());
   at::Tensor row_image = at::zeros({ulysses * tokens, share, q.size(2)}, q.options());
   row_image.narrow(0, 0, valid).copy_(out.narrow(0, 0, valid));
   back.narrow(1, 0, tokens).copy_(row_image.view({ulysses, tokens, share, q.size(2)}));
@@ -71,6 +71,7 @@ at::Tensor SequenceAttention::round_the_ring(const Heads& heads, const TokenPart
   const int previous = (ring.rank() - 1 + rows) % rows;
   const auto keys_of_row = [&](int row) { return image.valid(row * ulysses, ulysses); };
 
+  const at::Tensor home = heads.image_and_text();
   at::Tensor kv = heads.kv.contiguous();
   SoftmaxPart merged;
   at::Tensor text;
@@ -89,9 +90,8 @@ at::Tensor SequenceAttention::round_the_ring(const Heads& heads, const TokenPart
       transfer = ring.exchange(std::move(sends), std::move(receives), "ring");
     }
     if (hop == 0) {
-      const at::Tensor home = heads.image_and_text();
       merged = heads.q.size(0) != 0 ? attend_(heads.q, home[0], home[1]) : SoftmaxPart::none(heads.q);
-      text = text_over_all_rows(heads);
+      text = text_over_all_rows(heads, home);
     } else if (heads.q.size(0) != 0 && kv.numel() != 0) {
       merged = merge(merged, attend_(heads.q, kv[0], kv[1]));
     }
@@ -102,10 +102,10 @@ at::Tensor SequenceAttention::round_the_ring(const Heads& heads, const TokenPart
 }
 
 /// The text's queries over the row at home; the first row adds the text's own keys.
-at::Tensor SequenceAttention::text_over_all_rows(const Heads& heads) const {
+at::Tensor SequenceAttention::text_over_all_rows(const Heads& heads, const at::Tensor& home) const {
   ProcessGroup& ring = mesh_.ring();
   SoftmaxPart part = SoftmaxPart::none(heads.text_q);
-  const at::Tensor kv = ring.rank() == 0 ? heads.image_and_text() : heads.kv;
+  const at::Tensor& kv = ring.rank() == 0 ? home : heads.kv;
   if (kv.size(1) != 0) part = attend_(heads.text_q, kv[0], kv[1]);
   const at::Tensor packed = at::cat({part.out.to(at::kFloat), part.lse.unsqueeze(-1)}, -1);
   const at::Tensor parts = ring.all_gather(packed);

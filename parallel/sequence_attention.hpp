@@ -34,7 +34,7 @@ class SequenceAttention {
   at::Tensor gather_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t tokens) const;
   at::Tensor whole_row(const Heads& heads) const;
   at::Tensor round_the_ring(const Heads& heads, const TokenParts& image) const;
-  at::Tensor text_over_all_rows(const Heads& heads) const;
+  at::Tensor text_over_all_rows(const Heads& heads, const at::Tensor& home) const;
 
   const Mesh& mesh_;
   BlockAttention attend_;

@@ -100,13 +100,7 @@ class ThreadProcessGroup final : public ProcessGroup {
     }
     const at::Tensor buffer =
         at::from_blob(bytes.data(), {static_cast<std::int64_t>(bytes.size())}, at::TensorOptions().dtype(at::kByte));
-    std::vector<Send> sends;
-    for (int peer = 0; rank_ == root && peer < size_; ++peer) {
-      if (peer != root) sends.push_back({buffer, peer});
-    }
-    std::vector<Receive> receives;
-    if (rank_ != root) receives.push_back({buffer, root});
-    exchange(std::move(sends), std::move(receives), "broadcast")->wait();
+    send_to_all(buffer, root, "broadcast");
   }
 
   void barrier() override { all_gather(at::zeros({1}, at::kByte)); }

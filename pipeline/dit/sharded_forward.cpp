@@ -20,8 +20,7 @@ at::Tensor ShardedForward::operator()(const at::Tensor& latents, const Prepared&
                                       const BlockCallback& on_block) const {
   const DitConfig& config = transformer_.config();
   const TokenGrid& grid = layout_.grid;
-  const std::vector<std::int64_t> expected{1, config.in_channels, grid.frames * config.patch_size_t,
-                                           grid.rows * config.patch_size, grid.columns * config.patch_size};
+  const std::vector<std::int64_t> expected = latents_of_grid(config, grid);
   if (latents.sizes() != at::IntArrayRef(expected)) {
     std::ostringstream message;
     message << "dit: input has shape " << latents.sizes() << ", laid out were " << at::IntArrayRef(expected);

@@ -29,6 +29,11 @@ TokenGrid token_grid(const DitConfig& config, std::int64_t frames, std::int64_t 
   return {frames / config.patch_size_t, height / config.patch_size, width / config.patch_size};
 }
 
+std::vector<std::int64_t> latents_of_grid(const DitConfig& config, const TokenGrid& grid) {
+  return {1, config.in_channels, grid.frames * config.patch_size_t, grid.rows * config.patch_size,
+          grid.columns * config.patch_size};
+}
+
 TokenLayout token_layout(const DitConfig& config, const TokenGrid& grid, const TokenShard& shard, c10::Device device) {
   if (shard.offset < 0 || shard.count < 1) {
     throw std::invalid_argument("dit: token shard offset " + std::to_string(shard.offset) + ", count " +

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -35,6 +36,9 @@ struct TokenLayout {
 
 /// The grid of a (frames, height, width) latent clip. Throws std::invalid_argument when a patch does not divide it.
 TokenGrid token_grid(const DitConfig& config, std::int64_t frames, std::int64_t height, std::int64_t width);
+
+/// (1, in_channels, L, h, w): the shape of the latents that fill a grid.
+std::vector<std::int64_t> latents_of_grid(const DitConfig& config, const TokenGrid& grid);
 
 /// Layout of a part of the grid, its table on `device`. Throws std::invalid_argument for a negative offset or no
 /// tokens.

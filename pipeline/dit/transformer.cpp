@@ -77,8 +77,7 @@ TokenLayout Transformer::layout(std::int64_t frames, std::int64_t height, std::i
 at::Tensor Transformer::forward(const at::Tensor& latents, const TokenLayout& layout, const Prepared& prepared,
                                 int step, const BlockCallback& on_block) const {
   const TokenGrid& grid = layout.grid;
-  const std::vector<std::int64_t> expected{1, config_.in_channels, grid.frames * config_.patch_size_t,
-                                           grid.rows * config_.patch_size, grid.columns * config_.patch_size};
+  const std::vector<std::int64_t> expected = latents_of_grid(config_, grid);
   std::ostringstream text;
   text << at::IntArrayRef(expected);
   expect_shape(

@@ -114,4 +114,14 @@ void check_peers_are_checked(ProcessGroup& group) {
               ThrowsMessage<std::invalid_argument>(HasSubstr("not a multiple of the")));
 }
 
+void check_every_promise(ProcessGroup& group) {
+  check_all_to_all(group);
+  check_all_gather(group);
+  check_broadcast(group);
+  check_broadcast_tensor(group);
+  check_exchanges_match_in_the_order_of_posting(group);
+  check_split(group);
+  check_peers_are_checked(group);
+}
+
 }  // namespace reelfarm::parallel::testing

@@ -15,4 +15,7 @@ void check_exchanges_match_in_the_order_of_posting(ProcessGroup& group);
 void check_split(ProcessGroup& group);
 void check_peers_are_checked(ProcessGroup& group);
 
+/// All of them.
+void check_every_promise(ProcessGroup& group);
+
 }  // namespace reelfarm::parallel::testing

@@ -29,13 +29,7 @@ TEST(MpiProcessGroup, KnowsRankAndSizeOfTheWorld) {
 
 TEST(MpiProcessGroup, DoesWhatEveryGroupDoes) {
   const auto group = MpiSession::world();
-  testing::check_all_to_all(*group);
-  testing::check_all_gather(*group);
-  testing::check_broadcast(*group);
-  testing::check_broadcast_tensor(*group);
-  testing::check_exchanges_match_in_the_order_of_posting(*group);
-  testing::check_split(*group);
-  testing::check_peers_are_checked(*group);
+  testing::check_every_promise(*group);
 }
 
 TEST(MpiProcessGroup, GroupsHaveCommunicatorsOfTheirOwn) {
@@ -97,12 +91,7 @@ TEST(MpiProcessGroup, APeerThatNeverComesEndsTheWait) {
 
 TEST(SingleProcessGroup, NeedsNoMpi) {
   SingleProcessGroup group;
-  testing::check_all_to_all(group);
-  testing::check_all_gather(group);
-  testing::check_broadcast(group);
-  testing::check_broadcast_tensor(group);
-  testing::check_split(group);
-  testing::check_peers_are_checked(group);
+  testing::check_every_promise(group);
   EXPECT_THROW(group.broadcast({}, 1), std::invalid_argument);
 }
 

@@ -19,15 +19,7 @@ using ::testing::ThrowsMessage;
 class ThreadGroup : public ::testing::TestWithParam<int> {};
 
 TEST_P(ThreadGroup, DoesWhatEveryGroupDoes) {
-  run_thread_ranks(GetParam(), [](ProcessGroup& group) {
-    testing::check_all_to_all(group);
-    testing::check_all_gather(group);
-    testing::check_broadcast(group);
-    testing::check_broadcast_tensor(group);
-    testing::check_exchanges_match_in_the_order_of_posting(group);
-    testing::check_split(group);
-    testing::check_peers_are_checked(group);
-  });
+  run_thread_ranks(GetParam(), [](ProcessGroup& group) { testing::check_every_promise(group); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ThreadGroup, ::testing::Values(1, 2, 3, 4, 6, 8));
