@@ -42,8 +42,8 @@ std::map<std::string, HostTrouble> hosts_with_trouble(const NightRecords& record
       const bool crashed = hung || event.error_class == "crash" || event.error_class == "poison";
       (crashed ? trouble().crashes : trouble().errors) += 1;
       if (hung) ++trouble().hangs;
-    } else if (event.type == "released" && !is_stitch(event)) {
-      ++trouble().released;  // a stitcher gives back what has to wait, which is no trouble
+    } else if (event.type == "released" && event.error_class == "preempted" && !is_stitch(event)) {
+      ++trouble().released;
     } else if (event.type == "claimed" && event.attempt > 1 && !is_stitch(event)) {
       ++trouble().claims_anew;
     }

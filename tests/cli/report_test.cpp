@@ -119,6 +119,15 @@ TEST_F(Report, TellsWhichHostHadTroubleAndWhichJobFailed) {
   EXPECT_THAT(text_of(night), HasSubstr("host-of-g1: crashes 2 (hangs 1), errors 1, given back 0, taken over 2"));
 }
 
+TEST_F(Report, DoesNotCallAPauseTrouble) {
+  register_group("g1");
+  const std::string paused = job(1);
+  const queue::Lease lease = must_claim(store_, render_filter("g1"));
+  store_.pause(paused);
+  ASSERT_EQ(store_.release(lease.token, "stopped"), queue::ReplyCode::ok);
+  EXPECT_THAT(report().hosts, IsEmpty());
+}
+
 TEST_F(Report, TellsWhatWaitsForWhatNobodyProvides) {
   const std::string alone = job(1);
   const std::string submitted = store_.submit(queue::test::make_spec()).job;

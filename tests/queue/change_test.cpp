@@ -148,6 +148,7 @@ TEST(Pause, LetsNothingNewStartAndResumeGoesOn) {
   EXPECT_EQ(store.tail(first.token, make_artifact("t0")), ReplyCode::paused);
   EXPECT_FALSE(store.claim(render_filter("g2")).has_value());
   EXPECT_EQ(store.release(first.token, "paused"), ReplyCode::ok);
+  EXPECT_EQ(store.get_task(first.token.task)->preemptions, 0) << "its user wanted it";
   EXPECT_FALSE(store.claim(render_filter("g2")).has_value());
   EXPECT_EQ(task_states(store, job), "w0:ready w1:ready w2:waiting stitch:waiting");
   EXPECT_EQ(store.resume(job).state, JobState::running);

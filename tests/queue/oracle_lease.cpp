@@ -142,7 +142,7 @@ ReplyCode Oracle::release(const FencingToken& token, bool preempted, std::int64_
   const Place place = fence(token);
   if (const auto answer = nothing_to_end(place, token, "release")) return *answer;
   end(*place.task, TaskState::ready, "release");
-  if (preempted) ++place.task->preemptions;
+  if (preempted && place.code != ReplyCode::paused) ++place.task->preemptions;
   rest_again(*place.job, *place.task, delay);
   return ReplyCode::ok;
 }
