@@ -107,6 +107,15 @@ int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>&
   return result.interrupted ? static_cast<int>(kInterrupted) : exit_code_of(result.views);
 }
 
+/// Redis was restarted without its last writes, emptied, or replaced by a replica that lacks them.
+std::string lost_text(const std::string& job, bool has_request_id) {
+  return "Redis took job " + job +
+         " and does not know it any more: it has lost its last moments. If a coordinator had " +
+         "accepted the job, it brings it back: see 'reelfarm status " + job + "'. If it does not come back, " +
+         (has_request_id ? "run the same command again: its --request-id keeps it from being taken twice"
+                         : "run the command again");
+}
+
 void report_submitted(const std::vector<std::string>& jobs, const std::vector<Candidate>& candidates,
                       queue::JobStore& store, const queue::DataFolder& data, const SubmitOptions& options) {
   const bool as_json = options.as_json;
@@ -115,7 +124,7 @@ void report_submitted(const std::vector<std::string>& jobs, const std::vector<Ca
   bool undecided = false;
   for (std::size_t index = 0; index < jobs.size(); ++index) {
     const auto job = store.get_job(jobs[index]);
-    if (!job) continue;
+    if (!job) throw FarmUnreachable(lost_text(jobs[index], !candidates[index].spec.request_id.empty()));
     undecided = undecided || job->state == queue::JobState::submitted;
     // With --wait the one object comes at the end.
     if (as_json && !waiting) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "queue/detail/redis_connection.hpp"
 #include "tests/cli/command_line.hpp"
 #include "tests/support/fake_redis.hpp"
 
@@ -102,6 +103,23 @@ TEST_F(ServerTest, WithoutACoordinatorTheJobIsSubmittedAndItSaysSo) {
   EXPECT_THAT(ended.errors, HasSubstr("no coordinator"));
   const Ended status = line_.run({"status", "--redis", redis.url(), document.at("job"), "--json"});
   EXPECT_EQ(nlohmann::json::parse(status.output).at("state"), "submitted");
+}
+
+TEST_F(ServerTest, AJobThatRedisLosesBeforeItIsAcceptedIsNotReportedAsSubmitted) {
+  const queue::PrivateRedis redis(options());
+  test::Running enqueue = line_.start({"enqueue", "--redis", redis.url(), "--prompt", "a kite", "--request-id",
+                                       "of-the-evening", "--accept-timeout", "60", "--json"});
+  queue::StoreOptions store_options;
+  store_options.url = redis.url();
+  queue::JobStore store(store_options);
+  std::vector<queue::JobRecord> jobs;
+  ASSERT_TRUE(test::eventually([&] { return !(jobs = store.list_jobs()).empty(); }));
+  queue::detail::RedisConnection({.url = queue::RedisUrl::parse(redis.url())}).command({"FLUSHALL"});
+  const Ended ended = enqueue.wait();
+  EXPECT_EQ(ended.code, 3) << ended.errors;
+  EXPECT_EQ(ended.output, "");
+  EXPECT_THAT(ended.errors, HasSubstr("reelfarm status " + jobs.front().id));
+  EXPECT_THAT(ended.errors, HasSubstr("its --request-id keeps it from being taken twice"));
 }
 
 TEST_F(ServerTest, TheCoordinatorRefusesADataFolderOfAnotherFarmOrAnUnwritableOne) {
