@@ -96,6 +96,10 @@ std::vector<Command> all_commands() {
             {"threads", "N", "cores / all ranks", "CPU threads of each rank"},
             {"max-memory", "SIZE", "none", "not in this version"},
             {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
+            {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
+            {"settle", "S", "60",
+             "seconds before a published file that cannot be found or read is made again: a network file system may "
+             "show it late"},
             {"listen", "HOST:PORT", "none", "status page: not in this version"},
             {"detach", "", "off",
              "go to the background; returns once a group has its weights; reelfarm down stops it"}},

@@ -49,6 +49,12 @@ ChildPlan service(const std::string& name, const Arguments& arguments, const que
   return plan;
 }
 
+/// The program that gets the option checks it.
+void pass_on(const char* name, const Arguments& arguments, ChildPlan& plan) {
+  if (arguments.has(name))
+    plan.arguments.insert(plan.arguments.end(), {std::string("--") + name, arguments.text(name)});
+}
+
 std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::DataFolder& data, const fs::path& bundle) {
   const std::int64_t groups = arguments.integer("groups", 1, 1, kMaxGroups);
   const std::int64_t ranks = arguments.integer("ranks", 1, 1, kMaxRanks);
@@ -63,9 +69,7 @@ std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::Dat
     auto& words = plan.arguments;
     words.insert(words.end(),
                  {"--bundle", bundle.string(), "--ranks", std::to_string(ranks), "--threads", std::to_string(threads)});
-    for (const char* name : {"device", "dtype", "mesh"}) {
-      if (arguments.has(name)) words.insert(words.end(), {std::string("--") + name, arguments.text(name)});
-    }
+    for (const char* name : {"device", "dtype", "mesh", "settle"}) pass_on(name, arguments, plan);
     plans.push_back(std::move(plan));
   }
   return plans;
@@ -102,7 +106,10 @@ SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder&
     coordinator.arguments.insert(coordinator.arguments.end(),
                                  {"--output-root", fs::absolute(arguments.text("output-root")).string()});
   }
-  options.services = {std::move(coordinator), service("stitcher", arguments, data)};
+  pass_on("high-water", arguments, coordinator);
+  ChildPlan stitcher = service("stitcher", arguments, data);
+  pass_on("settle", arguments, stitcher);
+  options.services = {std::move(coordinator), std::move(stitcher)};
   options.workers = worker_plans(arguments, data, bundle_folder(arguments));
   return options;
 }

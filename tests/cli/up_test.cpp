@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/command_line.hpp"
@@ -70,6 +72,22 @@ TEST_F(UpTest, DetachReturnsWhenReadyAndDownWhenEveryProcessIsGone) {
   EXPECT_FALSE(std::filesystem::exists(farm_file()));
   EXPECT_THAT(line_.run({"down", "--data", data()}).errors, HasSubstr("no farm is running"));
   EXPECT_EQ(line_.run({"status", "--data", data()}).code, 3);
+}
+
+TEST_F(UpTest, HighWaterAndSettleReachTheProgramsThatGoByThem) {
+  const Ended refused = line_.run(up({"--detach", "--high-water", "200%"}));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("--high-water '200%'"));
+  ASSERT_EQ(line_.run(up({"--detach", "--high-water", "90%", "--settle", "2.5"})).code, 0);
+  const auto words_of = [&](const char* program) {
+    std::ifstream file("/proc/" + std::to_string(farm().at("pids").at(program).get<pid_t>()) + "/cmdline");
+    std::string words{std::istreambuf_iterator<char>(file), {}};
+    std::replace(words.begin(), words.end(), '\0', ' ');
+    return words;
+  };
+  EXPECT_THAT(words_of("coordinator"), HasSubstr("--high-water 90%"));
+  EXPECT_THAT(words_of("stitcher"), HasSubstr("--settle 2.5"));
+  EXPECT_THAT(words_of("worker-0"), HasSubstr("--settle 2.5"));
 }
 
 TEST_F(UpTest, WhatWasQueuedIsThereAfterDownAndUp) {
