@@ -191,6 +191,7 @@ def main() -> None:
     cuda = args.device.startswith("cuda")
     renderer = Renderer(args.work, args.device, torch.bfloat16 if cuda else torch.float32, args.steps, args.t2i_steps)
     out = args.out or args.work
+    out.mkdir(parents=True, exist_ok=True)
     for mode in filter(None, args.modes.split(",")):
         print(mode, json.dumps(clips(renderer, mode, args.count, 11, args.workers, out / f"{mode}.png", 16 if cuda else 2), default=float), flush=True)
     if args.chain:

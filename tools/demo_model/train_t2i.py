@@ -70,7 +70,7 @@ class Images:
         n = min(self.batch, self.size - self.at)
         caption = torch.from_numpy(self.rng.integers(0, len(self.specs), n))
         # A first frame seldom cuts its object at an edge.
-        here = world.sample(self.rng, n, inside=0.8, like=self.specs[caption]).to(self.device)
+        here = world.upright(world.sample(self.rng, n, inside=0.8, like=self.specs[caption])).to(self.device)
         frame = world.render(here, world.times(1).to(self.device))
         near = ((frame - world.backdrop(here)[:, :, None]).abs().amax(1) > 0.02).to(self.dtype)
         to = slice(self.at, self.at + n)

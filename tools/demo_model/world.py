@@ -150,6 +150,15 @@ def sample(rng: np.random.Generator, n: int, held_out: bool = False, objects: in
         size=f32(rng.uniform(12, 18, (n, objects))), motion=torch.from_numpy(motion), x=f32(x), y=f32(y), angle=f32(angle))
 
 
+def upright(specs: Specs) -> Specs:
+    """The same clips, but what will spin starts upright.
+
+    A first frame made from a caption chooses an angle anyway; one that every caption shares is drawn sharply, and a sharp
+    outline is what the video needs to turn it.
+    """
+    return dataclasses.replace(specs, angle=torch.where(specs.motion == SPIN, torch.zeros_like(specs.angle), specs.angle))
+
+
 def path(specs: Specs, seconds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Centre x, y on the torus and angle of every object at `seconds` (n, T) or (T): each (n, K, T)."""
     t = seconds.to(specs.x) if seconds.dim() == 2 else seconds.to(specs.x)[None].expand(len(specs), -1)
