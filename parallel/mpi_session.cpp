@@ -1,8 +1,10 @@
 #include "parallel/mpi_session.hpp"
 
+#include <ATen/ATen.h>
 #include <mpi.h>
 
 #include <cstdlib>
+#include <numeric>
 
 #include "parallel/errors.hpp"
 #include "parallel/mpi_calls.hpp"
@@ -41,6 +43,13 @@ int MpiSession::ranks_on_this_machine() {
   MPI_Comm_free(&local);
   check_mpi(code, "MPI_Comm_size");
   return count;
+}
+
+int MpiSession::ranks_of_each_machine(ProcessGroup& world) {
+  const at::Tensor counts = world.all_gather(at::full({1}, ranks_on_this_machine(), at::kInt)).flatten();
+  int common = 0;
+  for (std::int64_t rank = 0; rank < counts.numel(); ++rank) common = std::gcd(common, counts[rank].item<int>());
+  return common;
 }
 
 void MpiSession::abort_world(int exit_code) {

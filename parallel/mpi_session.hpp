@@ -27,6 +27,10 @@ class MpiSession {
   /// Collective, while a session lives. Ranks of the world that run on this machine, this one included.
   static int ranks_on_this_machine();
 
+  /// Collective over `world`, a group of world(). The largest number that divides the ranks of each machine, on all
+  /// ranks the same.
+  static int ranks_of_each_machine(ProcessGroup& world);
+
   /// Ends every rank of the world at once; for a rank that cannot go on while others wait for it in a collective.
   [[noreturn]] static void abort_world(int exit_code);
 };

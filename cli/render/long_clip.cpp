@@ -92,6 +92,9 @@ ClipPlan plan_clip(const RenderCommand& command, const weights::BundleManifest& 
     throw RequestError("--image " + command.image.string() + ": the bundle '" + manifest.name +
                        "' makes video from text alone");
   }
+  if (!command.image.empty() && !fs::is_regular_file(command.image)) {
+    throw OptionError("--image " + command.image.string() + ": there is no such file");
+  }
   const bool tensors =
       !command.initial_latents.empty() || !command.save_latents.empty() || !command.save_frames.empty();
   if (several && tensors) {

@@ -6,13 +6,19 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "cli/render/long_clip.hpp"
 #include "cli/render/options.hpp"
+#include "parallel/all_or_none.hpp"
+#include "parallel/mpi_session.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/nn/host_memory.hpp"
+#include "pipeline/render/follower.hpp"
 #include "pipeline/video/errors.hpp"
 
 namespace {
@@ -58,49 +64,78 @@ class ProgressDisplay {
   std::string last_;
 };
 
-int run(const render::RenderCommand& command) {
-  const auto begin = std::chrono::steady_clock::now();
-  // Everything that can be refused is refused before the weights are loaded.
-  const weights::Bundle bundle = weights::Bundle::open(command.bundle);
-  const render::ClipPlan plan = render::plan_clip(command, bundle.manifest());
-  const c10::Device device = nn::resolve_device(command.device);
-  const nn::Placement placement{device, nn::resolve_dtype(command.dtype, device)};
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  at::set_num_threads(command.threads > 0 ? command.threads : std::max(1, cores));
+/// What is known before the weights are loaded.
+struct Plan {
+  weights::Bundle bundle;
+  render::ClipPlan clip;
+  nn::Placement placement;
+};
 
-  ProgressDisplay display(plan.grid.windows.size());
-  const render::Renderer renderer(bundle, {placement, command.tiles},
+/// Everything that can be refused is refused here.
+Plan plan_of(const render::RenderCommand& command) {
+  weights::Bundle bundle = weights::Bundle::open(command.bundle);
+  render::ClipPlan clip = render::plan_clip(command, bundle.manifest());
+  const c10::Device device = nn::resolve_device(command.device);
+  return {std::move(bundle), std::move(clip), {device, nn::resolve_dtype(command.dtype, device)}};
+}
+
+void use_threads(int asked, int ranks_of_machine) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  at::set_num_threads(asked > 0 ? asked : std::max(1, cores / ranks_of_machine));
+}
+
+int lead(const render::RenderCommand& command, const Plan& plan, const render::RankGroups* ranks) {
+  const auto begin = std::chrono::steady_clock::now();
+  const render::ClipPlan& clip = plan.clip;
+  ProgressDisplay display(clip.grid.windows.size());
+  const render::Renderer renderer(plan.bundle, {plan.placement, command.tiles, ranks},
                                   [&](const render::Progress& progress) { display.show(0, progress); });
   renderer.check_prompt(command.prompt);
   const std::filesystem::path output = render::render_clip(
-      renderer, command, plan,
+      renderer, command, clip,
       [&](std::size_t window, const render::Progress& progress) { display.show(window, progress); });
   display.end_line();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   std::fprintf(stderr, "%lld frames of %dx%d in %zu window(s), %.1f s with loading, seed %llu\n",
-               static_cast<long long>(plan.grid.frames), plan.size.asked.width, plan.size.asked.height,
-               plan.grid.windows.size(), seconds.count(), static_cast<unsigned long long>(plan.seed));
+               static_cast<long long>(clip.grid.frames), clip.size.asked.width, clip.size.asked.height,
+               clip.grid.windows.size(), seconds.count(), static_cast<unsigned long long>(clip.seed));
   std::printf("%s\n", output.c_str());
   return 0;
 }
 
-int refuse(const std::exception& error) {
-  std::fprintf(stderr, "reelfarm render: %s\n", error.what());
-  return kBadInput;
+int run_alone(const render::RenderCommand& command) {
+  const Plan plan = plan_of(command);
+  render::mesh_for(plan.bundle, plan.placement, command.mesh, 1, 1);
+  use_threads(command.threads, 1);
+  return lead(command, plan, nullptr);
 }
 
-}  // namespace
+int run_rank(const render::RenderCommand& command, std::unique_ptr<parallel::ProcessGroup> world) {
+  const int ranks_of_machine = parallel::MpiSession::ranks_of_each_machine(*world);
+  std::optional<Plan> plan;
+  parallel::MeshShape mesh;
+  parallel::all_or_none(*world, [&] {
+    plan.emplace(plan_of(command));
+    mesh = render::mesh_for(plan->bundle, plan->placement, command.mesh, world->size(), ranks_of_machine);
+  });
+  use_threads(command.threads, parallel::MpiSession::ranks_on_this_machine());
+  const render::RankGroups ranks{std::move(world), parallel::MpiSession::world(), mesh};
+  if (ranks.denoise->rank() == 0) return lead(command, *plan, &ranks);
+  render::Follower(plan->bundle, plan->placement, ranks).run();
+  return 0;
+}
 
-int main(int argc, char** argv) {
-  nn::keep_host_memory();
+/// Calls act() and tells what it throws, as `name`; the exit code of the program.
+template <typename Act>
+int reporting(const std::string& name, const Act& act) {
+  const auto refuse = [&name](const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+    return kBadInput;
+  };
   try {
-    const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
-    if (ranks != nullptr && std::string(ranks) != "1") {
-      throw render::OptionError("started with " + std::string(ranks) +
-                                " ranks: splitting one window over several ranks is not in this version");
-    }
-    const auto command = render::read_options(argc, argv);
-    return command ? run(*command) : 0;
+    return act();
+  } catch (const parallel::PeerFailed&) {
+    return 0;  // that rank says it, and its exit code counts
   } catch (const render::OptionError& error) {
     return refuse(error);
   } catch (const render::RequestError& error) {
@@ -112,7 +147,36 @@ int main(int argc, char** argv) {
   } catch (const std::invalid_argument& error) {
     return refuse(error);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "reelfarm render: %s\n", error.what());
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
     return 1;
   }
+}
+
+constexpr const char* kName = "reelfarm render";
+
+int run_under_mpi(const render::RenderCommand& command, int& argc, char**& argv) {
+  parallel::MpiSession session(argc, argv);
+  auto world = parallel::MpiSession::world();
+  const int rank = world->rank();
+  const std::string of_ranks =
+      rank == 0 ? "" : ": rank " + std::to_string(rank) + " of " + std::to_string(world->size());
+  // Inside of the session: the groups must be gone before it ends.
+  return reporting(kName + of_ranks, [&] { return run_rank(command, std::move(world)); });
+}
+
+/// Open MPI's mpirun says so; srun --mpi=pmix only through PMIx.
+bool under_mpi() {
+  const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
+  return ranks != nullptr ? std::string(ranks) != "1" : std::getenv("PMIX_RANK") != nullptr;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  nn::keep_host_memory();
+  return reporting(kName, [&] {
+    const auto command = render::read_options(argc, argv);
+    if (!command) return 0;
+    return under_mpi() ? run_under_mpi(*command, argc, argv) : run_alone(*command);
+  });
 }

@@ -23,7 +23,6 @@ std::filesystem::path path_value(const po::variables_map& values, const char* na
 
 std::optional<RenderCommand> read_options(int argc, char** argv) {
   RenderCommand command;
-  std::string mesh;
   po::options_description options(
       "reelfarm render: one clip or one long video, without a queue.\n"
       "Sizes, frames, steps and guidance come from the bundle unless given.\n\nOptions");
@@ -44,8 +43,8 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
   add("guidance", po::value<double>(), "embedded guidance; ignored by weights without it");
   add("dtype", po::value(&command.dtype)->default_value("auto"), "auto, fp32 or bf16");
   add("device", po::value(&command.device)->default_value("auto"), "auto, cpu or cuda");
-  add("mesh", po::value(&mesh), "ulysses x ring, as UxR");
-  add("threads", po::value(&command.threads)->default_value(0), "CPU threads; 0: all cores");
+  add("mesh", po::value(&command.mesh), "how mpirun's ranks split a window: ulysses x ring, as UxR");
+  add("threads", po::value(&command.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
   add("tiles", po::value(&command.tiles)->default_value("diffusers"), "tile plan of the VAE");
   add("output", po::value<std::string>()->required(), "the video, FILE.mp4");
   add("overwrite", po::bool_switch(&command.overwrite),
@@ -68,9 +67,6 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
     throw OptionError(error.what());
   }
   if (command.threads < 0) throw OptionError("--threads " + std::to_string(command.threads) + ": expected 0 or more");
-  if (!mesh.empty() && mesh != "1x1") {
-    throw OptionError("--mesh " + mesh + ": splitting one window over several ranks is not in this version; 1x1 is");
-  }
   command.bundle = path_value(values, "bundle");
   command.image = path_value(values, "image");
   command.output = path_value(values, "output");

@@ -32,6 +32,7 @@ struct RenderCommand {
   std::string device;
   std::string dtype;
   std::string tiles;
+  std::string mesh;
   int threads = 0;
   std::filesystem::path output;
   bool overwrite = false;

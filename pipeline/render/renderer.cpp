@@ -8,24 +8,19 @@
 #include <stdexcept>
 #include <utility>
 
+#include "parallel/all_or_none.hpp"
 #include "pipeline/dit/denoiser.hpp"
 #include "pipeline/dit/noise.hpp"
-#include "pipeline/dit/transformer.hpp"
-#include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/dit/shared_forward.hpp"
+#include "pipeline/render/networks.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 #include "pipeline/text_encoders/errors.hpp"
 #include "pipeline/text_encoders/prompt_encoder.hpp"
-#include "pipeline/vae/causal_vae.hpp"
 #include "pipeline/vae/frames.hpp"
+#include "pipeline/vae/shared_decode.hpp"
 
 namespace reelfarm::render {
 namespace {
-
-dit::Transformer load_transformer(const weights::Bundle& bundle, const std::string& component,
-                                  const nn::Placement& placement) {
-  const nn::ParameterReader reader(bundle.tensors(component), placement);
-  return dit::Transformer(reader, dit::DitConfig::from_file(bundle.folder(component) / "config.json"));
-}
 
 void tell(const OnProgress& on_progress, Phase phase, double fraction, int step = 0, int steps = 0) {
   if (on_progress) on_progress({phase, step, steps, fraction});
@@ -47,37 +42,46 @@ struct Renderer::Models {
   // Encoding a prompt is for one thread at a time, and const for everybody else.
   std::unique_ptr<text_encoders::PromptEncoder> prompts;
   std::unique_ptr<std::mutex> encoding = std::make_unique<std::mutex>();
-  dit::Transformer video;
-  std::optional<dit::Transformer> image;
-  std::unique_ptr<vae::CausalVae> vae;
+  Networks networks;
+  // Of a group of several ranks.
+  std::unique_ptr<const dit::ForwardLeader> forwards = {};
+  std::unique_ptr<const vae::DecodeLeader> decodes = {};
 
   dit::TextCondition encode(const std::string& prompt, const video::Image* seen, text_encoders::Branch branch) const;
-  at::Tensor sample(const dit::Transformer& transformer, const dit::TextCondition& text, const WindowRequest& request,
+  dit::VelocityModel velocity(std::size_t transformer, const at::Tensor& latents, const dit::Prepared& prepared,
+                              dit::ForwardCallback on_block) const;
+  at::Tensor sample(std::size_t transformer, const dit::TextCondition& text, const WindowRequest& request,
                     const std::optional<dit::LatentCondition>& condition, const StepState& start, bool uses_guidance,
                     const OnProgress& on_progress, const OnStep& on_step) const;
+  vae::DecodeOptions decode_options(const DecodeRequest& request, const OnProgress& on_progress) const;
 };
 
 Renderer::Renderer(const weights::Bundle& bundle, Options options, const OnProgress& on_progress) {
-  bundle.require_complete();
-  check_tiles(options.tiles);
-  // Order of size, so that the bar of a large bundle moves: encoders and VAE first, transformers last.
-  tell(on_progress, Phase::load, 0.0);
-  auto prompts = std::make_unique<text_encoders::PromptEncoder>(bundle, options.placement);
-  prompts->load();
-  tell(on_progress, Phase::load, 0.3);
-  auto vae = vae::CausalVae::open(bundle.folder("vae"), options.placement);
-  tell(on_progress, Phase::load, 0.4);
-  std::optional<dit::Transformer> image;
-  if (bundle.manifest().t2i) image.emplace(load_transformer(bundle, "transformer_t2i", options.placement));
-  tell(on_progress, Phase::load, 0.5);
-  dit::Transformer video = load_transformer(bundle, "transformer", options.placement);
-  tell(on_progress, Phase::load, 1.0);
-  models_ = std::unique_ptr<const Models>(new Models{.manifest = bundle.manifest(),
-                                                     .options = std::move(options),
-                                                     .prompts = std::move(prompts),
-                                                     .video = std::move(video),
-                                                     .image = std::move(image),
-                                                     .vae = std::move(vae)});
+  const auto load = [&] {
+    bundle.require_complete();
+    check_tiles(options.tiles);
+    tell(on_progress, Phase::load, 0.0);
+    auto prompts = std::make_unique<text_encoders::PromptEncoder>(bundle, options.placement);
+    prompts->load();
+    constexpr double kPrompts = 0.3;
+    tell(on_progress, Phase::load, kPrompts);
+    Networks networks = Networks::load(bundle, options.placement, [&](double part) {
+      tell(on_progress, Phase::load, kPrompts + (1 - kPrompts) * part);
+    });
+    models_ = std::make_unique<Models>(Models{.manifest = bundle.manifest(),
+                                              .options = options,
+                                              .prompts = std::move(prompts),
+                                              .networks = std::move(networks)});
+  };
+  if (options.ranks == nullptr) {
+    load();
+    return;
+  }
+  const RankGroups& ranks = *options.ranks;
+  parallel::all_or_none(*ranks.denoise, load);
+  models_->forwards =
+      std::make_unique<dit::ForwardLeader>(shared_transformers(models_->networks, ranks), *ranks.denoise);
+  models_->decodes = std::make_unique<vae::DecodeLeader>(*models_->networks.vae, *ranks.decode);
 }
 
 Renderer::~Renderer() = default;
@@ -98,7 +102,7 @@ void Renderer::check_prompt(const std::string& prompt) const {
   const bool animates = models_->manifest.needs_image();
   try {
     models_->prompts->count_tokens(prompt, animates ? text_encoders::Branch::i2v : text_encoders::Branch::t2v);
-    if (models_->image) models_->prompts->count_tokens(prompt, text_encoders::Branch::t2i);
+    if (models_->networks.image) models_->prompts->count_tokens(prompt, text_encoders::Branch::t2i);
   } catch (const text_encoders::PromptError& error) {
     throw RequestError(error.what());
   }
@@ -115,34 +119,44 @@ dit::TextCondition Renderer::Models::encode(const std::string& prompt, const vid
   }
 }
 
-at::Tensor Renderer::Models::sample(const dit::Transformer& transformer, const dit::TextCondition& text,
+dit::VelocityModel Renderer::Models::velocity(std::size_t transformer, const at::Tensor& latents,
+                                              const dit::Prepared& prepared, dit::ForwardCallback on_block) const {
+  if (forwards) {
+    return forwards->clip(transformer, latents.size(2), latents.size(3), latents.size(4), prepared,
+                          std::move(on_block));
+  }
+  const dit::Transformer& alone = networks.at(transformer);
+  return [&alone, layout = alone.layout(latents.size(2), latents.size(3), latents.size(4)), prepared,
+          on_block = std::move(on_block)](const at::Tensor& input, int step) {
+    return alone.forward(input, layout, prepared, step, [&](int done, int total) { on_block(step, done, total); });
+  };
+}
+
+at::Tensor Renderer::Models::sample(std::size_t transformer, const dit::TextCondition& text,
                                     const WindowRequest& request, const std::optional<dit::LatentCondition>& condition,
                                     const StepState& start, bool uses_guidance, const OnProgress& on_progress,
                                     const OnStep& on_step) const {
+  const dit::Transformer& model = networks.at(transformer);
   const schedulers::FlowMatchSchedule schedule = schedulers::flow_match_schedule(request.steps, request.shift);
   const auto guidance = uses_guidance ? std::optional(static_cast<float>(request.guidance)) : std::nullopt;
-  const dit::Prepared prepared = transformer.prepare(text, schedule.timesteps, guidance);
-  const at::Tensor& latents = start.latents;
-  const dit::TokenLayout layout = transformer.layout(latents.size(2), latents.size(3), latents.size(4));
+  const dit::Prepared prepared = model.prepare(text, schedule.timesteps, guidance);
   const int steps = schedule.steps();
   tell(on_progress, Phase::step, static_cast<double>(start.steps_done) / steps, start.steps_done, steps);
-  const auto velocity = [&](const at::Tensor& input, int step) {
-    return transformer.forward(input, layout, prepared, step, [&](int done, int total) {
-      tell(on_progress, Phase::step, (step + static_cast<double>(done) / total) / steps, step, steps);
-    });
+  const auto on_block = [&](int step, int done, int total) {
+    tell(on_progress, Phase::step, (step + static_cast<double>(done) / total) / steps, step, steps);
   };
   const auto stepped = [&](int step, const at::Tensor& reached) {
     if (on_step) on_step({step + 1, reached});
     tell(on_progress, Phase::step, (step + 1.0) / steps, step + 1, steps);
   };
-  return dit::denoise(velocity, transformer.config(), schedule, start.latents.to(transformer.device()), condition,
-                      start.steps_done, stepped);
+  return dit::denoise(velocity(transformer, start.latents, prepared, on_block), model.config(), schedule,
+                      start.latents.to(model.device()), condition, start.steps_done, stepped);
 }
 
 at::Tensor Renderer::first_frame(const std::string& prompt, int width, int height, std::uint64_t seed,
                                  const OnProgress& on_progress) const {
   const Models& models = *models_;
-  if (!models.image) {
+  if (!models.networks.image) {
     throw RequestError("the bundle '" + models.manifest.name +
                        "' has no text-to-image transformer (transformer_t2i/): give an image");
   }
@@ -158,10 +172,11 @@ at::Tensor Renderer::first_frame(const std::string& prompt, int width, int heigh
   const at::Tensor noise =
       dit::noise_latents(seed, models.manifest.latent_channels, 0, 1, height / scale, width / scale);
   const at::Tensor latents =
-      models.sample(*models.image, text, request, std::nullopt, {0, noise}, t2i.uses_guidance, on_progress, {});
+      models.sample(kImageTransformer, text, request, std::nullopt, {0, noise}, t2i.uses_guidance, on_progress, {});
+  // One latent frame, and the other ranks may be in the middle of a window's decode: not worth sharing.
   at::Tensor frame;
-  decode(
-      latents, {}, [&frame](const DecodedFrames& frames) { frame = frames.rgb8[0].clone(); }, on_progress);
+  models.networks.vae->decode(latents, models.decode_options({}, on_progress),
+                              [&frame](const vae::FrameChunk& chunk) { frame = chunk.rgb8[0].cpu().clone(); });
   return frame;
 }
 
@@ -192,34 +207,46 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
   std::optional<dit::LatentCondition> condition;
   if (needs_frames) {
     const at::Tensor pixels = vae::frames_to_sample(request.condition.to(models.options.placement.device));
-    const at::Tensor given = models.vae->encode(pixels, models.options.tiles, [&](std::size_t done, std::size_t total) {
-      tell(on_progress, Phase::encode, 0.5 + 0.5 * static_cast<double>(done) / static_cast<double>(total));
-    });
+    const at::Tensor given =
+        models.networks.vae->encode(pixels, models.options.tiles, [&](std::size_t done, std::size_t total) {
+          tell(on_progress, Phase::encode, 0.5 + 0.5 * static_cast<double>(done) / static_cast<double>(total));
+        });
     noise = dit::steady_noise(noise.to(given.device()), given.narrow(2, 0, 1));
     condition = dit::LatentCondition::prefix(given, request.num_latents);
   }
   tell(on_progress, Phase::encode, 1.0);
-  return models.sample(models.video, text, request, condition, request.resume.value_or(StepState{0, noise}),
+  return models.sample(kVideoTransformer, text, request, condition, request.resume.value_or(StepState{0, noise}),
                        manifest.uses_guidance, on_progress, on_step);
+}
+
+vae::DecodeOptions Renderer::Models::decode_options(const DecodeRequest& request, const OnProgress& on_progress) const {
+  vae::DecodeOptions decode;
+  decode.plan = options.tiles;
+  decode.with_float = request.with_float;
+  decode.have = request.have;
+  if (request.tail_frames > 0) {
+    decode.order = vae::DecodeOrder::last_first;
+    decode.tail_frames = request.tail_frames;
+  }
+  decode.on_progress = [&on_progress](std::size_t done, std::size_t total) {
+    tell(on_progress, Phase::decode, static_cast<double>(done) / static_cast<double>(total));
+  };
+  return decode;
 }
 
 void Renderer::decode(const at::Tensor& latents, const DecodeRequest& request,
                       const std::function<void(DecodedFrames)>& on_frames, const OnProgress& on_progress) const {
   const c10::NoGradGuard no_gradients;
-  vae::DecodeOptions options;
-  options.plan = models_->options.tiles;
-  options.with_float = request.with_float;
-  options.have = request.have;
-  if (request.tail_frames > 0) {
-    options.order = vae::DecodeOrder::last_first;
-    options.tail_frames = request.tail_frames;
-  }
-  options.on_progress = [&](std::size_t done, std::size_t total) {
-    tell(on_progress, Phase::decode, static_cast<double>(done) / static_cast<double>(total));
-  };
-  models_->vae->decode(latents.to(models_->options.placement.device), options, [&](const vae::FrameChunk& chunk) {
+  const vae::DecodeOptions options = models_->decode_options(request, on_progress);
+  const at::Tensor given = latents.to(models_->options.placement.device);
+  const auto on_chunk = [&](const vae::FrameChunk& chunk) {
     on_frames({chunk.first_frame, chunk.rgb8.cpu(), chunk.rgb.defined() ? chunk.rgb.cpu() : at::Tensor()});
-  });
+  };
+  if (models_->decodes) {
+    models_->decodes->decode(given, options, on_chunk);
+  } else {
+    models_->networks.vae->decode(given, options, on_chunk);
+  }
 }
 
 at::Tensor to_frames(const video::Image& image) {

@@ -11,6 +11,7 @@
 
 #include "pipeline/nn/placement.hpp"
 #include "pipeline/render/progress.hpp"
+#include "pipeline/render/rank_groups.hpp"
 #include "pipeline/video/image.hpp"
 #include "pipeline/weights/bundle.hpp"
 
@@ -69,14 +70,21 @@ struct DecodeRequest {
 
 /// The whole model system of a bundle with its weights resident: text encoders, transformers, VAE.
 /// Const members may run on two threads at once: one window denoises while another is decoded.
+///
+/// With options.ranks it is rank 0 of several, which share each forward and decode; the others are Followers of the
+/// same bundle. What a callback throws then ends the work at the end of the running forward, or of the tiles being
+/// decoded.
 class Renderer {
  public:
   struct Options {
     nn::Placement placement;
     std::string tiles = "diffusers";  ///< tile plan of the VAE; part of the fingerprint
+    /// Must outlive the renderer. Null: one rank.
+    const RankGroups* ranks = nullptr;
   };
 
-  /// Loads every component. Throws weights::WeightError, and RequestError for an unknown tile plan.
+  /// Loads every component; collective where there are ranks. Throws weights::WeightError, RequestError for an unknown
+  /// tile plan, and parallel::PeerFailed when another rank could not load.
   Renderer(const weights::Bundle& bundle, Options options, const OnProgress& on_progress = {});
   ~Renderer();
 
@@ -104,7 +112,7 @@ class Renderer {
 
  private:
   struct Models;
-  std::unique_ptr<const Models> models_;
+  std::unique_ptr<Models> models_;
 };
 
 /// The image as a (1, height, width, 3) uint8 tensor, copied.

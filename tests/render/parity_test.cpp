@@ -1,39 +1,18 @@
 // `reelfarm render` against diffusers' own pipelines, from the prompt's text to the frames, on whole bundles.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
-#include <vector>
 
-#include "pipeline/weights/tensor_source.hpp"
+#include "tests/render/render_program.hpp"
 
-namespace reelfarm {
+namespace reelfarm::render_test {
 namespace {
 
 namespace fs = std::filesystem;
 
 const fs::path kReference = fs::path(REELFARM_REFERENCE_DIR) / "pipeline";
-
-struct Floats {
-  std::vector<std::int64_t> shape;
-  std::vector<float> values;
-};
-
-Floats read(const fs::path& file, const std::string& name) {
-  const auto source = weights::TensorSource::open(file);
-  const weights::TensorInfo& info = source->at(name);
-  EXPECT_EQ(info.dtype, weights::DType::f32) << file << " " << name;
-  Floats floats{info.shape, std::vector<float>(info.bytes.size() / sizeof(float))};
-  std::memcpy(floats.values.data(), info.bytes.data(), info.bytes.size());
-  return floats;
-}
 
 /// |found - expected| / |expected|
 double relative_error(const Floats& found, const Floats& expected) {
@@ -46,22 +25,6 @@ double relative_error(const Floats& found, const Floats& expected) {
     size += std::pow(static_cast<double>(expected.values[i]), 2);
   }
   return std::sqrt(difference / size);
-}
-
-struct Outcome {
-  int exit_code = -1;
-  std::string output;
-};
-
-Outcome run(const std::string& arguments, const fs::path& folder) {
-  const fs::path log = folder / "log";
-  const std::string command =
-      (fs::path(REELFARM_BIN_DIR) / "reelfarm-render").string() + " " + arguments + " > " + log.string() + " 2>&1";
-  const int status = std::system(command.c_str());
-  std::ifstream stream(log);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text.str()};
 }
 
 struct Case {
@@ -87,7 +50,7 @@ TEST_P(RenderParity, LatentsAndFramesAreThoseOfDiffusers) {
       (folder / "latents.safetensors").string() + " --save-frames " + (folder / "frames.safetensors").string() +
       " --output " + (folder / "clip.mp4").string();
   if (test.name != "t2v") arguments += " --image " + (kReference / "fitted.png").string();
-  const Outcome result = run(arguments, folder);
+  const Outcome result = render(arguments);
   ASSERT_EQ(result.exit_code, 0) << result.output;
 
   const double latents = relative_error(read(folder / "latents.safetensors", "latents"), read(reference, "latents"));
@@ -106,4 +69,4 @@ INSTANTIATE_TEST_SUITE_P(Families, RenderParity,
                          [](const auto& chosen) { return chosen.param.name + "_" + chosen.param.dtype; });
 
 }  // namespace
-}  // namespace reelfarm
+}  // namespace reelfarm::render_test

@@ -1,0 +1,51 @@
+#include "pipeline/render/follower.hpp"
+
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+
+#include <exception>
+#include <future>
+#include <optional>
+#include <utility>
+
+#include "parallel/all_or_none.hpp"
+#include "pipeline/vae/shared_decode.hpp"
+
+namespace reelfarm::render {
+namespace {
+
+Networks load_with_peers(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups) {
+  std::optional<Networks> networks;
+  parallel::all_or_none(*groups.denoise, [&] { networks.emplace(Networks::load(bundle, placement)); });
+  return std::move(*networks);
+}
+
+}  // namespace
+
+Follower::Follower(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups)
+    : groups_(groups),
+      networks_(load_with_peers(bundle, placement, groups)),
+      transformers_(shared_transformers(networks_, groups)) {}
+
+void Follower::run() const {
+  const auto follow = [this](const auto& act) {
+    const c10::NoGradGuard no_gradients;
+    try {
+      act();
+    } catch (const std::exception& error) {
+      groups_.denoise->abort(error.what());
+      groups_.decode->abort(error.what());
+      throw;
+    }
+  };
+  // LibTorch keeps the number of threads per calling thread.
+  const int threads = at::get_num_threads();
+  std::future<void> decoding = std::async(std::launch::async, [&] {
+    at::set_num_threads(threads);
+    follow([this] { vae::follow_decodes(*networks_.vae, *groups_.decode); });
+  });
+  follow([this] { dit::follow_forwards(transformers_, *groups_.denoise); });
+  decoding.get();
+}
+
+}  // namespace reelfarm::render

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parallel/mesh.hpp"
+#include "parallel/process_group.hpp"
+#include "pipeline/dit/shared_forward.hpp"
+#include "pipeline/nn/placement.hpp"
+#include "pipeline/render/networks.hpp"
+#include "pipeline/weights/bundle.hpp"
+
+namespace reelfarm::render {
+
+/// The ranks that render together. Two groups of the same ranks in the same order, because one window is denoised while
+/// another is decoded.
+struct RankGroups {
+  std::unique_ptr<parallel::ProcessGroup> denoise;
+  std::unique_ptr<parallel::ProcessGroup> decode;
+  parallel::MeshShape mesh;  ///< of the video transformer
+};
+
+/// The mesh for the bundle's video transformer: `asked` ("UxR"), or without it the one that exchanges least.
+/// `ranks_of_machine` as in parallel::choose_mesh. Throws std::invalid_argument when `asked` does not fit, or when the
+/// ranks cannot exchange what lies on this device.
+parallel::MeshShape mesh_for(const weights::Bundle& bundle, const nn::Placement& placement, const std::string& asked,
+                             int ranks, int ranks_of_machine);
+
+/// Collective over groups.denoise. In the order of kVideoTransformer and kImageTransformer. The image transformer,
+/// whose heads may be others, gets the nearest mesh that fits.
+std::vector<dit::SharedTransformer> shared_transformers(const Networks& networks, const RankGroups& groups);
+
+}  // namespace reelfarm::render
