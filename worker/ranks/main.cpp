@@ -1,4 +1,5 @@
-// reelfarm-ranks: the MPI world of one worker group. Rank 0 hears from the agent what to render.
+// reelfarm-ranks: the MPI world of one worker group. Rank 0 hears from the agent what to render, the others follow it.
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <poll.h>
 #include <signal.h>
@@ -7,11 +8,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <thread>
+#include <utility>
 
+#include "parallel/all_or_none.hpp"
 #include "parallel/mpi_session.hpp"
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/fingerprint.hpp"
+#include "pipeline/render/follower.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
 #include "worker/protocol/line_channel.hpp"
@@ -25,11 +31,50 @@ using namespace reelfarm;
 // The agent takes code 2 as "will not get better by itself".
 constexpr int kBadInput = 2;
 
-/// Threads of each rank, fixed for the life of the group: the order of sums, and so the bits, depend on it.
-int threads_per_rank(int asked) {
-  if (asked > 0) return asked;
+/// What every rank of the group must have alike.
+struct Plan {
+  weights::Bundle bundle;
+  nn::Placement placement;
+  parallel::MeshShape mesh;
+  int threads = 1;
+};
+
+/// Threads of each rank, the same on all and fixed for the life of the group: the order of sums, and so the bits,
+/// depend on it. Collective.
+int threads_per_rank(int asked, parallel::ProcessGroup& world) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(1, cores / parallel::MpiSession::ranks_on_this_machine());
+  const int own = asked > 0 ? asked : std::max(1, cores / parallel::MpiSession::ranks_on_this_machine());
+  return world.all_gather(at::full({1}, own, at::kInt)).min().item<int>();
+}
+
+Plan plan_of(const worker::RanksOptions& options, parallel::ProcessGroup& world) {
+  const int threads = threads_per_rank(options.threads, world);
+  const int ranks_of_machine = parallel::MpiSession::ranks_of_each_machine(world);
+  std::optional<Plan> plan;
+  parallel::all_or_none(world, [&] {
+    weights::Bundle bundle = weights::Bundle::open(options.bundle);
+    const c10::Device device = nn::resolve_device(options.device);
+    const nn::Placement placement{device, nn::resolve_dtype(options.dtype, device)};
+    const auto mesh = render::mesh_for(bundle, placement, options.mesh, world.size(), ranks_of_machine);
+    plan.emplace(Plan{std::move(bundle), placement, mesh, threads});
+  });
+  return std::move(*plan);
+}
+
+worker::Ready ready_of(const Plan& plan, const std::string& tiles) {
+  worker::Ready ready;
+  ready.bundle = plan.bundle.manifest().name;
+  // The agent's reelfarm-bundle has just hashed the files: its digests are in the same cache.
+  ready.bundle_hash =
+      weights::bundle_hash(plan.bundle, weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
+  ready.device = plan.placement.device.is_cuda() ? "cuda" : "cpu";
+  ready.device_name = render::device_name(plan.placement.device);
+  ready.dtype = nn::dtype_name(plan.placement.dtype);
+  ready.mesh = parallel::to_string(plan.mesh);
+  ready.ranks = plan.mesh.ranks();
+  ready.threads = plan.threads;
+  ready.fingerprint = render::fingerprint_of({ready.bundle_hash, plan.placement, ready.mesh, ready.threads, tiles});
+  return ready;
 }
 
 /// Passes orders on until the agent says shutdown or goes away.
@@ -52,46 +97,30 @@ void serve(worker::LineChannel& channel, worker::WindowLine& line, worker::StopR
   }
 }
 
-int run(const worker::RanksOptions& options, parallel::ProcessGroup& group) {
-  if (group.size() > 1) {
-    throw worker::OptionError(
-        "--ranks " + std::to_string(group.size()) +
-        ": splitting one window over several ranks is not in this version; start more groups (--groups)");
-  }
+/// Rank 0: the only one that hears from the agent, and that writes.
+void lead(const worker::RanksOptions& options, const Plan& plan, const render::RankGroups* ranks) {
   worker::LineChannel channel = worker::LineChannel::connect(options.agent_socket);
   worker::Reporter reporter([&channel](const worker::Message& message) {
     if (!channel.send(worker::encode(message))) std::_Exit(1);
   });
-
-  const c10::Device device = nn::resolve_device(options.device);
-  const nn::Placement placement{device, nn::resolve_dtype(options.dtype, device)};
-  const int threads = threads_per_rank(options.threads);
-  at::set_num_threads(threads);
-
-  const auto on_progress = [&reporter](const render::Progress& progress) {
-    reporter.tick({"", render::name_of(progress.phase), 0, 0, progress.fraction});
-  };
-  const weights::Bundle bundle = weights::Bundle::open(options.bundle);
-  const render::Renderer renderer(bundle, {placement, options.tiles}, on_progress);
-
-  worker::Ready ready;
-  ready.bundle = bundle.manifest().name;
-  // The agent's reelfarm-bundle has just hashed the files: its digests are in the same cache.
-  ready.bundle_hash =
-      weights::bundle_hash(bundle, weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
-  ready.device = device.is_cuda() ? "cuda" : "cpu";
-  ready.device_name = render::device_name(device);
-  ready.dtype = nn::dtype_name(placement.dtype);
-  ready.mesh = "1x1";
-  ready.ranks = group.size();
-  ready.threads = threads;
-  ready.fingerprint = render::fingerprint_of({ready.bundle_hash, placement, ready.mesh, threads, options.tiles});
+  const render::Renderer renderer(plan.bundle, {plan.placement, options.tiles, ranks},
+                                  [&reporter](const render::Progress& progress) {
+                                    reporter.tick({"", render::name_of(progress.phase), 0, 0, progress.fraction});
+                                  });
+  const worker::Ready ready = ready_of(plan, options.tiles);
   reporter.send(ready);
-
   worker::StopRequests stops;
-  worker::WindowLine line({renderer, reporter, stops, options.data, ready.fingerprint, threads});
+  worker::WindowLine line({renderer, reporter, stops, options.data, ready.fingerprint, plan.threads});
   serve(channel, line, stops);
-  return 0;
+}
+
+void run(const worker::RanksOptions& options, std::unique_ptr<parallel::ProcessGroup> world) {
+  const Plan plan = plan_of(options, *world);
+  at::set_num_threads(plan.threads);
+  if (world->size() == 1) return lead(options, plan, nullptr);
+  const render::RankGroups ranks{std::move(world), parallel::MpiSession::world(), plan.mesh};
+  if (ranks.denoise->rank() == 0) return lead(options, plan, &ranks);
+  render::Follower(plan.bundle, plan.placement, ranks).run();
 }
 
 }  // namespace
@@ -104,13 +133,16 @@ int main(int argc, char** argv) {
     const auto options = worker::read_options(argc, argv);
     if (!options) return 0;
     parallel::MpiSession session(argc, argv);
-    const auto group = parallel::MpiSession::world();
-    const auto fail = [&group](int code, const std::exception& error) {
-      std::fprintf(stderr, "reelfarm-ranks: rank %d: %s\n", group->rank(), error.what());
+    auto world = parallel::MpiSession::world();
+    const auto fail = [rank = world->rank()](int code, const std::exception& error) {
+      std::fprintf(stderr, "reelfarm-ranks: rank %d: %s\n", rank, error.what());
       return code;
     };
     try {
-      return run(*options, *group);
+      run(*options, std::move(world));
+      return 0;
+    } catch (const parallel::PeerFailed&) {
+      return 0;  // that rank says it, and its exit code counts
     } catch (const worker::OptionError& error) {
       return fail(kBadInput, error);
     } catch (const weights::WeightError& error) {

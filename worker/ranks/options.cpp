@@ -37,10 +37,6 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
     throw OptionError(error.what());
   }
   if (read.threads < 0) throw OptionError("--threads " + std::to_string(read.threads) + ": expected 0 or more");
-  if (!read.mesh.empty() && read.mesh != "1x1") {
-    throw OptionError("--mesh " + read.mesh +
-                      ": splitting one window over several ranks is not in this version; 1x1 is");
-  }
   read.bundle = bundle;
   read.data = data;
   read.agent_socket = socket;
