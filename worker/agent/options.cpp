@@ -61,6 +61,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   std::string tiles;
   std::string ranks_program;
   int threads = 0;
+  int gpu = 0;
   double lease_s = 0;
   double settle_s = 0;
   double first_deadline_s = 0;
@@ -81,6 +82,8 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
       "what starts the ranks; '-n RANKS PROGRAM ...' is added");
   add("mesh", po::value(&mesh), "ulysses x ring, as UxR");
   add("device", po::value(&device)->default_value("auto"), "auto, cpu or cuda");
+  add("gpu", po::value(&gpu)->default_value(0),
+      "place of the first rank among the visible GPUs, counted round; the other ranks take those after it");
   add("dtype", po::value(&dtype)->default_value("auto"), "auto, fp32 or bf16");
   add("threads", po::value(&threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
   add("tiles", po::value(&tiles), "tile plan of the VAE");
@@ -116,6 +119,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   if (agent.launch.ranks < 1 || agent.launch.ranks > 1024) {
     throw OptionError("--ranks " + std::to_string(agent.launch.ranks) + ": expected 1 to 1024");
   }
+  if (gpu < 0) throw OptionError("--gpu " + std::to_string(gpu) + ": expected 0 or more");
   if (threads < 0) throw OptionError("--threads " + std::to_string(threads) + ": expected 0 or more");
   if (!(lease_s >= 1)) throw OptionError("--lease: expected at least 1 second");
   if (!(settle_s >= 0 && settle_s <= 3600)) throw OptionError("--settle: expected 0 to 3600 seconds");
@@ -134,7 +138,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   auto& arguments = agent.launch.arguments;
   arguments = {
       "--bundle",  command.bundle.string(), "--data", agent.data.string(), "--device", device, "--dtype", dtype,
-      "--threads", std::to_string(threads)};
+      "--threads", std::to_string(threads), "--gpu",  std::to_string(gpu)};
   if (!mesh.empty()) arguments.insert(arguments.end(), {"--mesh", mesh});
   if (!tiles.empty()) arguments.insert(arguments.end(), {"--tiles", tiles});
   return command;

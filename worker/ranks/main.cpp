@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,7 @@
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
 #include "worker/protocol/line_channel.hpp"
+#include "worker/ranks/gpu_choice.hpp"
 #include "worker/ranks/options.hpp"
 #include "worker/ranks/window_line.hpp"
 
@@ -30,6 +32,18 @@ using namespace reelfarm;
 
 // The agent takes code 2 as "will not get better by itself".
 constexpr int kBadInput = 2;
+
+/// Ranks and groups of one machine take a GPU each, as far as there are enough; what this one sees is then its own.
+void choose_gpu(const worker::RanksOptions& options) {
+  if (options.device != "auto" && options.device != "cuda") return;
+  const char* local_rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
+  const int place = options.gpu + (local_rank != nullptr ? std::stoi(local_rank) : 0);
+  if (place == 0) return;
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (visible != nullptr && *visible == '\0') return;  // all are hidden
+  const std::string gpu = worker::gpu_at(place, visible != nullptr ? visible : "", worker::gpu_exists);
+  if (!gpu.empty()) ::setenv("CUDA_VISIBLE_DEVICES", gpu.c_str(), 1);
+}
 
 /// What every rank of the group must have alike.
 struct Plan {
@@ -132,6 +146,7 @@ int main(int argc, char** argv) {
   try {
     const auto options = worker::read_options(argc, argv);
     if (!options) return 0;
+    choose_gpu(*options);
     parallel::MpiSession session(argc, argv);
     auto world = parallel::MpiSession::world();
     const auto fail = [rank = world->rank()](int code, const std::exception& error) {

@@ -22,6 +22,7 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
   add("agent-socket", po::value(&socket)->required(), "where the agent listens");
   add("device", po::value(&read.device)->default_value(read.device), "auto, cpu or cuda");
   add("dtype", po::value(&read.dtype)->default_value(read.dtype), "auto, fp32 or bf16");
+  add("gpu", po::value(&read.gpu)->default_value(0), "place of the first rank among the visible GPUs");
   add("mesh", po::value(&read.mesh), "ulysses x ring, as UxR");
   add("tiles", po::value(&read.tiles)->default_value(read.tiles), "tile plan of the VAE");
   add("threads", po::value(&read.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
@@ -37,6 +38,7 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
     throw OptionError(error.what());
   }
   if (read.threads < 0) throw OptionError("--threads " + std::to_string(read.threads) + ": expected 0 or more");
+  if (read.gpu < 0) throw OptionError("--gpu " + std::to_string(read.gpu) + ": expected 0 or more");
   read.bundle = bundle;
   read.data = data;
   read.agent_socket = socket;

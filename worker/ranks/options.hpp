@@ -21,6 +21,7 @@ struct RanksOptions {
   std::string dtype = "auto";
   std::string mesh;
   std::string tiles = "diffusers";
+  int gpu = 0;      ///< place of the group's first rank among the visible GPUs
   int threads = 0;  ///< 0: cores of this machine / ranks on it, at least 1
 };
 
