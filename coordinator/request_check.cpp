@@ -140,7 +140,7 @@ void check_request(const queue::JobSpec& spec) try {
     throw Rejected("frames is " + std::to_string(*spec.frames) + ": must be from 1 to " +
                    std::to_string(windows::kMaxFrames));
   }
-  if (spec.seconds) check_number("seconds", *spec.seconds, 0.001, 1e6, "a number above 0");
+  if (spec.seconds) check_number("seconds", *spec.seconds, 0.001, 1e6, "a number from 0.001 to 1000000");
   if (spec.width.has_value() != spec.height.has_value()) throw Rejected("the size has only one of width and height");
   if (spec.width) windows::check_size({*spec.width, *spec.height});
   if (spec.steps) check_number("steps", *spec.steps, 1, kMaxSteps, "a whole number from 1 to 1000");

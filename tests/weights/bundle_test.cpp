@@ -135,6 +135,19 @@ TEST(Bundle, RefusesUnknownArchitecturesAndListsTheKnownOnes) {
   EXPECT_THAT(refusal(folder.path()), AllOf(HasSubstr("in_channels 32"), HasSubstr("known architectures")));
 }
 
+TEST(Bundle, RefusesAPartOfAnotherArchitecture) {
+  BundleFolder transformer;
+  transformer.transformer["_class_name"] = "WanTransformer3DModel";
+  transformer.write();
+  EXPECT_THAT(refusal(transformer.path()),
+              AllOf(HasSubstr("transformer/config.json"), HasSubstr("HunyuanVideoTransformer3DModel"),
+                    HasSubstr("found \"WanTransformer3DModel\"")));
+  BundleFolder vae;
+  vae.vae["_class_name"] = "AutoencoderKLWan";
+  vae.write();
+  EXPECT_THAT(refusal(vae.path()), AllOf(HasSubstr("vae/config.json"), HasSubstr("found \"AutoencoderKLWan\"")));
+}
+
 TEST(Bundle, RefusesFoldersThatAreNone) {
   const testing::TemporaryFolder empty;
   EXPECT_THAT(refusal(empty.path()), HasSubstr("model_index.json is missing"));
