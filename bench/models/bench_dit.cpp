@@ -1,6 +1,6 @@
 // One side of bench/models/dit.py: times this program's transformer on command, so that the driver can take turns with
-// the other side under the same load. Reads "forward", "prepare" or "matmul" per line; answers with seconds, or GFLOP/s
-// of a square matrix product, per line.
+// the other side under the same load. Reads "forward", "prepare", "attention" (that of one block) or "matmul" per line;
+// answers with seconds, or GFLOP/s of a square matrix product, per line.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -10,6 +10,7 @@
 #include <ATen/Parallel.h>
 
 #include "pipeline/dit/transformer.hpp"
+#include "pipeline/nn/attention.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 
@@ -24,14 +25,26 @@ double seconds(const Work& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+/// Until the device has computed `result`: reading one element waits for it.
+void finish(const at::Tensor& result) {
+  result.flatten()[0].cpu();
+}
+
 /// What the processor gives a large product of this type: the ceiling of any model made of products.
-double matmul_gflops(at::ScalarType dtype) {
-  constexpr std::int64_t kSize = 2048;
-  const at::Tensor a = at::randn({kSize, kSize}).to(dtype);
-  const at::Tensor b = at::randn({kSize, kSize}).to(dtype);
+double matmul_gflops(const nn::Placement& placement) {
+  const std::int64_t size = placement.device.is_cuda() ? 8192 : 2048;
+  const at::Tensor a = at::randn({size, size}).to(placement.device, placement.dtype);
+  const at::Tensor b = at::randn({size, size}).to(placement.device, placement.dtype);
   double best = 1e9;
-  for (int i = 0; i < 3; ++i) best = std::min(best, seconds([&] { at::matmul(a, b); }));
-  return 2.0 * kSize * kSize * kSize / best * 1e-9;
+  for (int i = 0; i < 3; ++i) best = std::min(best, seconds([&] { finish(at::matmul(a, b)); }));
+  const auto n = static_cast<double>(size);
+  return 2.0 * n * n * n / best * 1e-9;
+}
+
+/// Seconds of the attention of one block over all tokens.
+double attention_seconds(const dit::DitConfig& config, std::int64_t tokens, const nn::Placement& placement) {
+  const at::Tensor q = at::randn({1, tokens, config.num_heads, config.head_dim}).to(placement.device, placement.dtype);
+  return seconds([&] { finish(nn::attention(q, q, q)); });
 }
 
 at::Tensor read(const std::string& file, const std::string& name) {
@@ -42,30 +55,34 @@ at::Tensor read(const std::string& file, const std::string& name) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: bench_dit FOLDER fp32|bf16 THREADS   (FOLDER as bench/models/dit.py writes it)\n";
+  if (argc != 4 && argc != 5) {
+    std::cerr << "usage: bench_dit FOLDER fp32|bf16 THREADS [cpu|cuda]   (FOLDER as bench/models/dit.py writes it)\n";
     return 2;
   }
   try {
     const std::string folder = argv[1];
-    const at::ScalarType dtype = nn::resolve_dtype(argv[2], c10::kCPU);
+    const c10::Device device = nn::resolve_device(argc == 5 ? argv[4] : "cpu");
+    const nn::Placement placement{device, nn::resolve_dtype(argv[2], device)};
     at::set_num_threads(std::stoi(argv[3]));
     const dit::Transformer transformer(
-        nn::ParameterReader(weights::TensorSource::open(folder + "/transformer"), {c10::kCPU, dtype}),
+        nn::ParameterReader(weights::TensorSource::open(folder + "/transformer"), placement),
         dit::DitConfig::from_file(folder + "/transformer/config.json"));
     const std::string data = folder + "/data.safetensors";
-    const at::Tensor latents = read(data, "latents");
+    const at::Tensor latents = read(data, "latents").to(device);
     const dit::TextCondition text{read(data, "states"), read(data, "pooled")};
     const auto timesteps = schedulers::flow_match_schedule(4, 5.0).timesteps;
     const dit::Prepared prepared = transformer.prepare(text, timesteps, std::nullopt);
     const dit::TokenLayout layout = transformer.layout(latents.size(2), latents.size(3), latents.size(4));
     for (std::string command; std::getline(std::cin, command);) {
       if (command == "forward") {
-        std::cout << seconds([&] { transformer.forward(latents, layout, prepared, 1); }) << std::endl;
+        std::cout << seconds([&] { finish(transformer.forward(latents, layout, prepared, 1)); }) << std::endl;
       } else if (command == "prepare") {
         std::cout << seconds([&] { transformer.prepare(text, timesteps, std::nullopt); }) << std::endl;
+      } else if (command == "attention") {
+        std::cout << attention_seconds(transformer.config(), layout.shard.count + text.states.size(0), placement)
+                  << std::endl;
       } else if (command == "matmul") {
-        std::cout << matmul_gflops(dtype) << std::endl;
+        std::cout << matmul_gflops(placement) << std::endl;
       } else {
         std::cerr << "bench_dit: unknown command '" << command << "'\n";
         return 2;

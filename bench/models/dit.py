@@ -1,9 +1,12 @@
-"""One transformer forward on the CPU: this program next to diffusers, taking turns in one run.
+"""One transformer forward: this program next to diffusers, taking turns in one run.
 
     .venv/bin/python bench/models/dit.py build/bench/bin/bench_dit [--rounds 7] [--only demo] [--threads 1 2]
+    python3 bench/models/dit.py bench_dit --only 13b-81 --dtype bf16 --threads 8 --rounds 5      # on a GPU of 80 GB
 
 Prints a table: median (and best) seconds of a forward, GFLOP/s next to those of a large matrix product in the same
-type on as many threads, and the seconds that are spent once per prompt (text refiner and modulation, 4 steps).
+type on as many threads, and the seconds that are spent once per prompt (text refiner and modulation, 4 steps). The last
+column is what the attention of all blocks takes here, one after another, of a forward. The 13b shapes are HunyuanVideo's
+at 960x544, 81 and 121 frames, with random weights; diffusers' blocks are compiled there, as its users would.
 """
 
 import pathlib
@@ -16,54 +19,68 @@ from diffusers import HunyuanVideoTransformer3DModel
 from safetensors.torch import save_file
 from side_by_side import DTYPES, Program, run
 
-TEXT_TOKENS = 40
 SHAPES = {
-    # name: heads, head_dim, rope, double, single, latents (L, h, w)
-    "demo": (6, 32, (8, 12, 12), 2, 4, (31, 12, 20)),
-    "wide": (8, 64, (16, 24, 24), 2, 4, (31, 12, 20)),
+    # name: heads, head_dim, rope, double, single, latents (L, h, w), text tokens, text width, pooled width
+    "demo": (6, 32, (8, 12, 12), 2, 4, (31, 12, 20), 40, 256, 128),
+    "wide": (8, 64, (16, 24, 24), 2, 4, (31, 12, 20), 40, 256, 128),
+    "13b-81": (24, 128, (16, 56, 56), 20, 40, (21, 68, 120), 256, 4096, 768),
+    "13b-121": (24, 128, (16, 56, 56), 20, 40, (31, 68, 120), 256, 4096, 768),
 }
 
 
+def on_gpu(shape):
+    return shape.startswith("13b")
+
+
 def flops(shape):
-    heads, head_dim, _, double, single, (frames, height, width) = SHAPES[shape]
+    heads, head_dim, _, double, single, (frames, height, width), text, _, _ = SHAPES[shape]
     dim = heads * head_dim
     image = frames * height * width // 4
-    tokens = image + TEXT_TOKENS
+    tokens = image + text
     linear = 2 * 12 * dim * dim * tokens * (double + single)
     ends = 2 * image * dim * 4 * (33 + 16)
     return linear + ends + 4 * tokens * tokens * dim * (double + single)
 
 
 def write_model(shape, dtype, folder):
-    heads, head_dim, rope, double, single, (frames, height, width) = SHAPES[shape]
+    heads, head_dim, rope, double, single, (frames, height, width), text, text_width, pooled = SHAPES[shape]
     torch.manual_seed(0)
-    model = HunyuanVideoTransformer3DModel(
-        in_channels=33, out_channels=16, num_attention_heads=heads, attention_head_dim=head_dim, rope_axes_dim=rope,
-        num_layers=double, num_single_layers=single, num_refiner_layers=1, guidance_embeds=False, text_embed_dim=256,
-        pooled_projection_dim=128, image_condition_type="latent_concat").to(DTYPES[dtype]).eval()
+    torch.set_default_dtype(DTYPES[dtype])  # 13 B parameters in fp32 would not fit beside their copies
+    with torch.device("cuda" if on_gpu(shape) else "cpu"):
+        model = HunyuanVideoTransformer3DModel(
+            in_channels=33, out_channels=16, num_attention_heads=heads, attention_head_dim=head_dim, rope_axes_dim=rope,
+            num_layers=double, num_single_layers=single, num_refiner_layers=2 if on_gpu(shape) else 1, guidance_embeds=False,
+            text_embed_dim=text_width, pooled_projection_dim=pooled, image_condition_type="latent_concat").eval()
+    torch.set_default_dtype(torch.float32)
     model.save_pretrained(folder / "transformer")
-    data = {"latents": torch.randn(1, 33, frames, height, width), "states": torch.randn(TEXT_TOKENS, 256),
-            "pooled": torch.randn(128)}
+    data = {"latents": torch.randn(1, 33, frames, height, width), "states": torch.randn(text, text_width),
+            "pooled": torch.randn(pooled)}
     save_file(data, folder / "data.safetensors")
+    if on_gpu(shape):
+        data = {name: tensor.cuda() for name, tensor in data.items()}
+        model.compile_repeated_blocks(fullgraph=True)
     return model, data
 
 
 @torch.inference_mode()
 def diffusers_forward(model, data):
-    dtype = model.dtype
+    dtype, states = model.dtype, data["states"]
     begin = time.perf_counter()
-    model(hidden_states=data["latents"].to(dtype), timestep=torch.tensor([937.5]),
-          encoder_hidden_states=data["states"][None].to(dtype), encoder_attention_mask=torch.ones(1, TEXT_TOKENS),
-          pooled_projections=data["pooled"][None].to(dtype))
+    velocity = model(hidden_states=data["latents"].to(dtype), timestep=torch.tensor([937.5], device=states.device),
+                     encoder_hidden_states=states[None].to(dtype),
+                     encoder_attention_mask=torch.ones(1, len(states), device=states.device),
+                     pooled_projections=data["pooled"][None].to(dtype)).sample
+    velocity.flatten()[0].item()  # waits for the device
     return time.perf_counter() - begin
 
 
 def measure(binary, shape, dtype, threads, rounds):
-    with tempfile.TemporaryDirectory() as folder:
+    # 26 GB of weights: memory, because a GPU machine's disk may be too small or slow for them.
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if on_gpu(shape) else None) as folder:
         folder = pathlib.Path(folder)
         model, data = write_model(shape, dtype, folder)
         torch.set_num_threads(threads)
-        program = Program(binary, folder, dtype, threads)
+        program = Program(binary, folder, dtype, threads, "cuda" if on_gpu(shape) else "cpu")
         ours, theirs, ceiling = [], [], []
         program.ask("forward")
         diffusers_forward(model, data)
@@ -73,14 +90,18 @@ def measure(binary, shape, dtype, threads, rounds):
         for _ in range(3):
             ceiling.append(program.ask("matmul"))
         prepare = statistics.median(program.ask("prepare") for _ in range(3))
+        program.ask("attention")
+        attention = statistics.median(program.ask("attention") for _ in range(5))
         program.close()
     work = flops(shape) * 1e-9
     frames, height, width = SHAPES[shape][5]
-    print(f"{shape:5} {frames}x{height}x{width:<3} {dtype:5} {threads:7} "
+    share = attention * (SHAPES[shape][3] + SHAPES[shape][4]) / statistics.median(ours)
+    print(f"{shape:7} {frames}x{height}x{width:<3} {dtype:5} {threads:7} "
           f"{statistics.median(theirs):9.3f} ({min(theirs):.3f}) {statistics.median(ours):9.3f} ({min(ours):.3f}) "
           f"{statistics.median(theirs) / statistics.median(ours):7.2f} {work / statistics.median(ours):9.0f} "
-          f"{max(ceiling):9.0f} {prepare:9.4f}", flush=True)
+          f"{max(ceiling):9.0f} {prepare:9.4f} {share:6.0%}", flush=True)
 
 
 if __name__ == "__main__":
-    run(__doc__, SHAPES, 7, "model latents   dtype threads   diffusers (best), s      ours (best), s   ratio   GFLOP/s    matmul  prepare, s", measure)
+    run(__doc__, SHAPES, 7, "model   latents   dtype threads   diffusers (best), s      ours (best), s   ratio   GFLOP/s    matmul  prepare, s  attention", measure,
+        [shape for shape in SHAPES if not on_gpu(shape)])

@@ -12,9 +12,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class Program:
     """A bench program, answering one line per command."""
 
-    def __init__(self, binary, folder, dtype, threads):
+    def __init__(self, binary, folder, dtype, threads, device="cpu"):
         self.name = binary.name
-        self.process = subprocess.Popen([binary, folder, dtype, str(threads)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([binary, folder, dtype, str(threads), device], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
     def ask(self, command):
@@ -30,8 +30,8 @@ class Program:
         self.process.wait(timeout=60)
 
 
-def run(description, shapes, rounds, header, measure):
-    """Calls measure(binary, shape, dtype, threads, rounds) for everything the command line names."""
+def run(description, shapes, rounds, header, measure, usual=None):
+    """Calls measure(binary, shape, dtype, threads, rounds) for everything the command line names; `usual` (all) if it names no shape."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -40,7 +40,7 @@ def run(description, shapes, rounds, header, measure):
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     arguments = parser.parse_args()
     print(header)
-    for shape in arguments.only or shapes:
+    for shape in arguments.only or usual or shapes:
         for dtype in arguments.dtype or DTYPES:
             for threads in arguments.threads:
                 measure(arguments.binary.resolve(), shape, dtype, threads, arguments.rounds)

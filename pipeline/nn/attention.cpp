@@ -1,5 +1,7 @@
 #include "pipeline/nn/attention.hpp"
 
+#include <ATen/SDPBackend.h>
+
 namespace reelfarm::nn {
 namespace {
 
@@ -26,7 +28,14 @@ AttentionPart attention_part(const at::Tensor& q, const at::Tensor& k, const at:
         at::_scaled_dot_product_flash_attention_for_cpu(batched(q), batched(k), batched(v), 0.0, /*is_causal=*/false);
     return part(out, lse);
   }
-  if (q.scalar_type() != at::kFloat) {
+  const auto choice = static_cast<at::SDPBackend>(at::_fused_sdp_choice(batched(q), batched(k), batched(v)));
+  if (choice == at::SDPBackend::cudnn_attention) {
+    const auto result = at::_scaled_dot_product_cudnn_attention(batched(q), batched(k), batched(v), {},
+                                                                /*compute_log_sumexp=*/true);
+    // (1, heads, S_q, 1), where the others have (1, heads, S_q).
+    return part(std::get<0>(result), std::get<1>(result).view({1, q.size(1), q.size(0)}));
+  }
+  if (choice == at::SDPBackend::flash_attention) {
     const auto result = at::_scaled_dot_product_flash_attention(batched(q), batched(k), batched(v));
     return part(std::get<0>(result), std::get<1>(result));
   }

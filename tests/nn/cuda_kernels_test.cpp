@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/nn/attention.hpp"
 #include "pipeline/nn/cuda_backend.hpp"
 #include "pipeline/nn/norm.hpp"
 #include "pipeline/nn/rotary.hpp"
@@ -64,6 +65,29 @@ TEST(CudaPlugin, ModulatedLayerNormAgreesWithTheCpu) {
       EXPECT_LE(relative_error(modulated_layer_norm(x.to(kGpu), scale.to(kGpu), shift.to(kGpu), kEps), expected),
                 tolerance)
           << "features " << features;
+    }
+  }
+}
+
+TEST(CudaAttention, AgreesWithTheCpuWhicheverKernelTakesIt) {
+  // 128 wide in bf16 goes to cuDNN, fp32 and 512 to the others.
+  for (const std::int64_t head_dim : {32, 128, 512}) {
+    for (const auto& [dtype, tolerance] : kDtypes) {
+      const auto random = [&, type = dtype](std::int64_t tokens) { return at::randn({tokens, 3, head_dim}).to(type); };
+      const at::Tensor q = random(301);
+      const at::Tensor k = random(517);
+      const at::Tensor v = random(517);
+      const auto wide = [](const at::Tensor& x) { return x.to(at::kDouble); };
+      const at::Tensor expected = attention(wide(q).unsqueeze(0), wide(k).unsqueeze(0), wide(v).unsqueeze(0))[0];
+      const at::Tensor whole = attention(q.to(kGpu).unsqueeze(0), k.to(kGpu).unsqueeze(0), v.to(kGpu).unsqueeze(0))[0];
+      EXPECT_LE(relative_error(whole, expected), tolerance) << "head_dim " << head_dim;
+      if (head_dim > 256) continue;  // no kernel of this width gives the logarithm in bf16, and no model asks for it
+      const AttentionPart part = attention_part(q.to(kGpu), k.to(kGpu), v.to(kGpu));
+      const AttentionPart reference =
+          attention_part(wide(q).to(at::kFloat), wide(k).to(at::kFloat), wide(v).to(at::kFloat));
+      EXPECT_LE(relative_error(part.out, expected), tolerance) << "head_dim " << head_dim;
+      ASSERT_EQ(part.lse.sizes(), reference.lse.sizes());
+      EXPECT_LE(relative_error(part.lse, reference.lse), 1e-4) << "head_dim " << head_dim;
     }
   }
 }
