@@ -102,21 +102,6 @@ class ProcessGroup {
   std::chrono::milliseconds patience_;
 };
 
-/// While it lives, this rank waits without a limit: for the next order, which may be days away.
-class WaitForOrder {
- public:
-  explicit WaitForOrder(ProcessGroup& group) : group_(group), patience_(group.patience()) {
-    group_.set_patience(std::chrono::hours(24 * 365));
-  }
-  ~WaitForOrder() { group_.set_patience(patience_); }
-  WaitForOrder(const WaitForOrder&) = delete;
-  WaitForOrder& operator=(const WaitForOrder&) = delete;
-
- private:
-  ProcessGroup& group_;
-  std::chrono::milliseconds patience_;
-};
-
 /// A group of one rank: nothing to exchange.
 class SingleProcessGroup final : public ProcessGroup {
  public:

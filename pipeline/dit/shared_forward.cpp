@@ -3,15 +3,18 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 
+#include "parallel/orders.hpp"
 #include "pipeline/dit/sharded_forward.hpp"
 
 namespace reelfarm::dit {
 namespace {
 
-constexpr int kLeader = 0;
+using parallel::kLeader;
+using parallel::or_abort;
+
+constexpr const char* kWaiting = "waiting for a forward";
 
 struct Order {
   enum class Kind : std::int64_t { go_home, clip, forward };
@@ -25,35 +28,13 @@ struct Order {
   std::int64_t step = 0;
 };
 
-Order broadcast_order(parallel::ProcessGroup& group, Order order) {
-  const parallel::WaitForOrder wait(group);
-  group.set_step("waiting for a forward");
-  group.broadcast(std::as_writable_bytes(std::span(&order, 1)), kLeader);
-  return order;
-}
-
-/// Others wait for this rank: what it throws in its own work must end them too.
-template <typename Act>
-auto or_abort(parallel::ProcessGroup& group, const Act& act) {
-  try {
-    return act();
-  } catch (const std::exception& error) {
-    group.abort(error.what());
-    throw;
-  }
-}
-
 }  // namespace
 
 ForwardLeader::ForwardLeader(std::vector<SharedTransformer> transformers, parallel::ProcessGroup& group)
     : transformers_(std::move(transformers)), group_(group) {}
 
 ForwardLeader::~ForwardLeader() {
-  try {
-    broadcast_order(group_, {});
-  } catch (const std::exception&) {
-    // Whoever is lost needs not be let go.
-  }
+  parallel::broadcast_last_order(group_, Order{}, kWaiting);
 }
 
 VelocityModel ForwardLeader::clip(std::size_t transformer, std::int64_t frames, std::int64_t height, std::int64_t width,
@@ -61,7 +42,8 @@ VelocityModel ForwardLeader::clip(std::size_t transformer, std::int64_t frames, 
   const SharedTransformer& shared = transformers_.at(transformer);
   const auto forward =
       std::make_shared<const ShardedForward>(shared.transformer, group_, shared.mesh, frames, height, width);
-  broadcast_order(group_, {Order::Kind::clip, static_cast<std::int64_t>(transformer), frames, height, width});
+  parallel::broadcast_order(
+      group_, Order{Order::Kind::clip, static_cast<std::int64_t>(transformer), frames, height, width}, kWaiting);
   Prepared everywhere =
       or_abort(group_, [&] { return broadcast_prepared(group_, kLeader, prepared, shared.transformer); });
   return [this, &shared, forward, everywhere = std::move(everywhere), on_block = std::move(on_block)](
@@ -75,7 +57,7 @@ VelocityModel ForwardLeader::clip(std::size_t transformer, std::int64_t frames, 
         thrown = std::current_exception();
       }
     };
-    broadcast_order(group_, {.kind = Order::Kind::forward, .step = step});
+    parallel::broadcast_order(group_, Order{.kind = Order::Kind::forward, .step = step}, kWaiting);
     at::Tensor velocity = or_abort(group_, [&] {
       const at::Tensor same = group_.broadcast_tensor(input, kLeader, shared.transformer.device());
       return (*forward)(same, everywhere, step, guarded);
@@ -90,7 +72,7 @@ void follow_forwards(const std::vector<SharedTransformer>& transformers, paralle
   Prepared prepared;
   c10::Device device = c10::kCPU;
   for (;;) {
-    const Order order = broadcast_order(group, {});
+    const Order order = parallel::broadcast_order(group, Order{}, kWaiting);
     switch (order.kind) {
       case Order::Kind::go_home:
         return;

@@ -3,12 +3,12 @@
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
-#include <exception>
 #include <future>
 #include <optional>
 #include <utility>
 
 #include "parallel/all_or_none.hpp"
+#include "parallel/orders.hpp"
 #include "pipeline/vae/shared_decode.hpp"
 
 namespace reelfarm::render {
@@ -30,13 +30,7 @@ Follower::Follower(const weights::Bundle& bundle, const nn::Placement& placement
 void Follower::run() const {
   const auto follow = [this](const auto& act) {
     const c10::NoGradGuard no_gradients;
-    try {
-      act();
-    } catch (const std::exception& error) {
-      groups_.denoise->abort(error.what());
-      groups_.decode->abort(error.what());
-      throw;
-    }
+    parallel::or_abort(*groups_.decode, [&] { parallel::or_abort(*groups_.denoise, act); });
   };
   // LibTorch keeps the number of threads per calling thread.
   const int threads = at::get_num_threads();

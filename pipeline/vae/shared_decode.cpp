@@ -5,22 +5,18 @@
 #include <utility>
 #include <vector>
 
+#include "parallel/orders.hpp"
 #include "pipeline/vae/decode_share.hpp"
 #include "pipeline/vae/frames.hpp"
 
 namespace reelfarm::vae {
 namespace {
 
-constexpr int kLeader = 0;
+using parallel::kLeader;
+
+constexpr const char* kWaiting = "waiting for a decode";
 
 enum class Order : std::int64_t { go_home, decode };
-
-Order broadcast_order(parallel::ProcessGroup& group, Order order) {
-  const parallel::WaitForOrder wait(group);
-  group.set_step("waiting for a decode");
-  group.broadcast(std::as_writable_bytes(std::span(&order, 1)), kLeader);
-  return order;
-}
 
 /// Collective: what the leader knows reaches all.
 DecodeJob broadcast_job(const CausalVae& vae, parallel::ProcessGroup& group, const DecodeJob& of_leader) {
@@ -44,11 +40,7 @@ DecodeJob broadcast_job(const CausalVae& vae, parallel::ProcessGroup& group, con
 }  // namespace
 
 DecodeLeader::~DecodeLeader() {
-  try {
-    broadcast_order(group_, Order::go_home);
-  } catch (const std::exception&) {
-    // Whoever is lost needs not be let go.
-  }
+  parallel::broadcast_last_order(group_, Order::go_home, kWaiting);
 }
 
 void DecodeLeader::decode(const at::Tensor& latents, const DecodeOptions& options,
@@ -59,14 +51,9 @@ void DecodeLeader::decode(const at::Tensor& latents, const DecodeOptions& option
   job.plan = decode_plan(vae_.config(), options.plan, latents.size(2), latents.size(3), latents.size(4));
   job.with_float = options.with_float;
   job.order = needed_tiles(job.plan, options.order, options.tail_frames, options.have);
-  broadcast_order(group_, Order::decode);
-  std::exception_ptr of_caller;
-  try {
-    of_caller = lead(broadcast_job(vae_, group_, job), options, on_frames);
-  } catch (const std::exception& error) {
-    group_.abort(error.what());
-    throw;
-  }
+  parallel::broadcast_order(group_, Order::decode, kWaiting);
+  const std::exception_ptr of_caller =
+      parallel::or_abort(group_, [&] { return lead(broadcast_job(vae_, group_, job), options, on_frames); });
   if (of_caller) std::rethrow_exception(of_caller);
 }
 
@@ -106,7 +93,7 @@ std::exception_ptr DecodeLeader::lead(const DecodeJob& job, const DecodeOptions&
 }
 
 void follow_decodes(const CausalVae& vae, parallel::ProcessGroup& group) {
-  while (broadcast_order(group, Order::go_home) == Order::decode) {
+  while (parallel::broadcast_order(group, Order::go_home, kWaiting) == Order::decode) {
     const DecodeJob job = broadcast_job(vae, group, {});
     DecodeShare(vae, group, job).run({}, {}, nullptr);
   }
