@@ -12,7 +12,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kT2i = "transformer_t2i";
-constexpr const char* kTransformerClass = "HunyuanVideoTransformer3DModel";
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -68,13 +67,6 @@ std::optional<Config> llava_config(const fs::path& folder, const detail::Compone
   return std::nullopt;
 }
 
-/// Where the file says which class wrote it. Weights of another architecture would be found out by their tensors only,
-/// one by one.
-void check_class(const Config& config, const std::string& expected) {
-  if (config.has("_class_name") && config.text("_class_name") != expected)
-    config.fail("_class_name", "expected \"" + expected + "\", the one architecture of this version");
-}
-
 /// The VAE's factors; the window grid and the noise are made for 4 frames and 8 pixels a latent.
 void read_vae(const Config& vae, BundleManifest& manifest) {
   manifest.latent_channels = vae.integer_between("latent_channels", 16, 1, 1024);
@@ -97,7 +89,7 @@ void read_shift(const fs::path& folder, BundleManifest& manifest) {
 void read_t2i(const fs::path& folder, const Config& vae, BundleManifest& manifest) {
   if (!is_there(folder / kT2i / "config.json")) return;
   const Config transformer = Config::read(folder / kT2i / "config.json");
-  check_class(transformer, kTransformerClass);
+  detail::check_class(transformer, kT2i);
   if (transformer.integer("in_channels") != vae.integer("latent_channels"))
     transformer.fail("in_channels", "expected the VAE's latent channels: a text-to-image transformer");
   T2iSettings settings;
@@ -129,8 +121,8 @@ Bundle Bundle::open(const fs::path& folder) {
   detail::ComponentClasses classes = read_classes(index);
   const Config transformer = Config::read(folder / "transformer" / "config.json");
   const Config vae = Config::read(folder / "vae" / "config.json");
-  check_class(transformer, kTransformerClass);
-  check_class(vae, "AutoencoderKLHunyuanVideo");
+  detail::check_class(transformer, "transformer");
+  detail::check_class(vae, "vae");
   const Family family = detail::detect_family(index, classes, transformer, vae);
   const auto llava = llava_config(folder, classes);
 

@@ -136,6 +136,14 @@ ImagePromptSettings magic_image_prompt(const Config& llava) {
 
 }  // namespace
 
+void check_class(const Config& part, std::string_view component) {
+  const auto known =
+      std::ranges::find_if(known_classes(), [&](const KnownClasses& one) { return component == one.component; });
+  const std::string expected(known->classes.front());
+  if (part.has("_class_name") && part.text("_class_name") != expected)
+    part.fail("_class_name", "expected \"" + expected + "\", the one architecture of this version");
+}
+
 Family detect_family(const Config& index, const ComponentClasses& classes, const Config& transformer,
                      const Config& vae) {
   check_classes(index, classes);

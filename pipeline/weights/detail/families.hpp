@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/weights/config.hpp"
@@ -15,6 +16,11 @@ using ComponentClasses = std::map<std::string, std::string>;
 /// Finds the family. Throws WeightError that lists the known architectures.
 Family detect_family(const Config& index, const ComponentClasses& classes, const Config& transformer,
                      const Config& vae);
+
+/// Refuses a "transformer", "transformer_t2i" or "vae" whose config.json names another class than this program's; one
+/// that names none passes. Weights of another architecture would be found out by their tensors only, one by one. Throws
+/// WeightError.
+void check_class(const Config& part, std::string_view component);
 
 /// The settings of a family's published weights. `llava` is the configuration of the encoder that sees the image, or
 /// nullptr when none does.
