@@ -1,14 +1,13 @@
 // One side of bench/models/dit.py: times this program's transformer on command, so that the driver can take turns with
 // the other side under the same load. Reads "forward", "prepare", "attention" (that of one block) or "matmul" per line;
 // answers with seconds, or GFLOP/s of a square matrix product, per line.
-#include <algorithm>
-#include <chrono>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include <ATen/Parallel.h>
 
+#include "bench/models/measured.hpp"
 #include "pipeline/dit/transformer.hpp"
 #include "pipeline/nn/attention.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
@@ -17,39 +16,12 @@
 namespace {
 
 using namespace reelfarm;
-
-template <typename Work>
-double seconds(const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-/// Until the device has computed `result`: reading one element waits for it.
-void finish(const at::Tensor& result) {
-  result.flatten()[0].cpu();
-}
-
-/// What the processor gives a large product of this type: the ceiling of any model made of products.
-double matmul_gflops(const nn::Placement& placement) {
-  const std::int64_t size = placement.device.is_cuda() ? 8192 : 2048;
-  const at::Tensor a = at::randn({size, size}).to(placement.device, placement.dtype);
-  const at::Tensor b = at::randn({size, size}).to(placement.device, placement.dtype);
-  double best = 1e9;
-  for (int i = 0; i < 3; ++i) best = std::min(best, seconds([&] { finish(at::matmul(a, b)); }));
-  const auto n = static_cast<double>(size);
-  return 2.0 * n * n * n / best * 1e-9;
-}
+using namespace reelfarm::bench;
 
 /// Seconds of the attention of one block over all tokens.
 double attention_seconds(const dit::DitConfig& config, std::int64_t tokens, const nn::Placement& placement) {
   const at::Tensor q = at::randn({1, tokens, config.num_heads, config.head_dim}).to(placement.device, placement.dtype);
   return seconds([&] { finish(nn::attention(q, q, q)); });
-}
-
-at::Tensor read(const std::string& file, const std::string& name) {
-  const nn::ParameterReader reader(weights::TensorSource::open(file), {c10::kCPU, at::kFloat});
-  return reader.tensor(name, reader.shape(name));
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 // other side under the same load. Reads "decode PLAN", "encode PLAN" or "matmul" per line; answers with seconds, or
 // GFLOP/s of a square matrix product, per line. "save PLAN FILE" writes the decoded sample as raw fp32, for the driver
 // to compare.
-#include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -11,37 +9,14 @@
 
 #include <ATen/Parallel.h>
 
+#include "bench/models/measured.hpp"
 #include "pipeline/nn/host_memory.hpp"
-#include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/vae/causal_vae.hpp"
 
 namespace {
 
 using namespace reelfarm;
-
-template <typename Work>
-double seconds(const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-/// What the processor gives a large product of this type: the ceiling of any model made of products.
-double matmul_gflops(const nn::Placement& placement) {
-  const std::int64_t size = placement.device.is_cuda() ? 8192 : 2048;
-  const at::Tensor a = at::randn({size, size}).to(placement.device, placement.dtype);
-  const at::Tensor b = at::randn({size, size}).to(placement.device, placement.dtype);
-  double best = 1e9;
-  // Reading one element waits for the device.
-  for (int i = 0; i < 3; ++i) best = std::min(best, seconds([&] { at::matmul(a, b)[0][0].cpu(); }));
-  const auto n = static_cast<double>(size);
-  return 2.0 * n * n * n / best * 1e-9;
-}
-
-at::Tensor read(const std::string& file, const std::string& name) {
-  const nn::ParameterReader reader(weights::TensorSource::open(file), {c10::kCPU, at::kFloat});
-  return reader.tensor(name, reader.shape(name));
-}
+using namespace reelfarm::bench;
 
 void answer(const std::string& line, const vae::CausalVae& model, const at::Tensor& latents, const at::Tensor& video) {
   std::istringstream words(line);
