@@ -15,4 +15,12 @@ if(NOT REELFARM_CUDA STREQUAL "OFF" AND cuda_possible)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 120 CACHE STRING "CUDA architectures to compile for")
   set(CMAKE_CUDA_STANDARD 17)
   enable_language(CUDA)
+  # Attention in 8 bits: cuDNN's headers (of the torch wheel's dependency, or of a system package) and those of its
+  # frontend. The library itself is the one that LibTorch loads. Without the headers the plug-in does without.
+  file(GLOB venv_packages ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages)
+  find_path(REELFARM_CUDNN_FRONTEND_INCLUDE cudnn_frontend.h HINTS ${venv_packages}/include)
+  find_path(REELFARM_CUDNN_INCLUDE cudnn.h HINTS ${venv_packages}/nvidia/cudnn/include)
+  if(REELFARM_CUDNN_FRONTEND_INCLUDE AND REELFARM_CUDNN_INCLUDE)
+    set(REELFARM_CUDNN_FOUND ON)
+  endif()
 endif()

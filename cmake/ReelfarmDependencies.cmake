@@ -19,6 +19,7 @@ endif()
 set(REELFARM_PYTHON ${CMAKE_SOURCE_DIR}/.venv/bin/python CACHE FILEPATH "Python with the pinned torch (and, for tests, the references)")
 
 set(REELFARM_CUDA_FOUND OFF)
+set(REELFARM_CUDNN_FOUND OFF)
 if(REELFARM_TORCH)
   set(OMPI_SKIP_MPICXX ON)
   find_package(MPI REQUIRED COMPONENTS C)

@@ -68,7 +68,7 @@ class ProgressDisplay {
 struct Plan {
   weights::Bundle bundle;
   render::ClipPlan clip;
-  nn::Placement placement;
+  nn::ResolvedPlacement placement;
 };
 
 /// Everything that can be refused is refused here.
@@ -76,7 +76,7 @@ Plan plan_of(const render::RenderCommand& command) {
   weights::Bundle bundle = weights::Bundle::open(command.bundle);
   render::ClipPlan clip = render::plan_clip(command, bundle.manifest());
   const c10::Device device = nn::resolve_device(command.device);
-  return {std::move(bundle), std::move(clip), {device, nn::resolve_dtype(command.dtype, device)}};
+  return {std::move(bundle), std::move(clip), nn::resolve_placement(command.dtype, device)};
 }
 
 void use_threads(int asked, int ranks_of_machine) {
@@ -87,8 +87,9 @@ void use_threads(int asked, int ranks_of_machine) {
 int lead(const render::RenderCommand& command, const Plan& plan, const render::RankGroups* ranks) {
   const auto begin = std::chrono::steady_clock::now();
   const render::ClipPlan& clip = plan.clip;
+  if (!plan.placement.note.empty()) std::fprintf(stderr, "reelfarm render: %s\n", plan.placement.note.c_str());
   ProgressDisplay display(clip.grid.windows.size());
-  const render::Renderer renderer(plan.bundle, {plan.placement, command.tiles, ranks},
+  const render::Renderer renderer(plan.bundle, {plan.placement.placement, command.tiles, ranks},
                                   [&](const render::Progress& progress) { display.show(0, progress); });
   renderer.check_prompt(command.prompt);
   const std::filesystem::path output = render::render_clip(
@@ -105,7 +106,7 @@ int lead(const render::RenderCommand& command, const Plan& plan, const render::R
 
 int run_alone(const render::RenderCommand& command) {
   const Plan plan = plan_of(command);
-  render::mesh_for(plan.bundle, plan.placement, command.mesh, 1, 1);
+  render::mesh_for(plan.bundle, plan.placement.placement, command.mesh, 1, 1);
   use_threads(command.threads, 1);
   return lead(command, plan, nullptr);
 }
@@ -116,12 +117,12 @@ int run_rank(const render::RenderCommand& command, std::unique_ptr<parallel::Pro
   parallel::MeshShape mesh;
   parallel::all_or_none(*world, [&] {
     plan.emplace(plan_of(command));
-    mesh = render::mesh_for(plan->bundle, plan->placement, command.mesh, world->size(), ranks_of_machine);
+    mesh = render::mesh_for(plan->bundle, plan->placement.placement, command.mesh, world->size(), ranks_of_machine);
   });
   use_threads(command.threads, parallel::MpiSession::ranks_on_this_machine());
   const render::RankGroups ranks{std::move(world), parallel::MpiSession::world(), mesh};
   if (ranks.denoise->rank() == 0) return lead(command, *plan, &ranks);
-  render::Follower(plan->bundle, plan->placement, ranks).run();
+  render::Follower(plan->bundle, plan->placement.placement, ranks).run();
   return 0;
 }
 

@@ -1,37 +1,39 @@
 #include "pipeline/dit/double_block.hpp"
 
-#include "pipeline/nn/gelu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/quant/joined.hpp"
 
 namespace reelfarm::dit {
 DoubleBlock::Stream DoubleBlock::read_image(const nn::ParameterReader& reader, const DitConfig& config) {
   const nn::ParameterReader attn = reader.scope("attn");
   const std::int64_t width = config.width();
-  return {nn::Linear(attn.scope("to_q"), width, width),
-          nn::Linear(attn.scope("to_k"), width, width),
-          nn::Linear(attn.scope("to_v"), width, width),
-          nn::Linear(attn.scope("to_out.0"), width, width),
+  return {quant::Linear(attn.scope("to_q"), width, width),
+          quant::Linear(attn.scope("to_k"), width, width),
+          quant::Linear(attn.scope("to_v"), width, width),
+          quant::Linear(attn.scope("to_out.0"), width, width),
           attn.tensor("norm_q.weight", {config.head_dim}),
           attn.tensor("norm_k.weight", {config.head_dim}),
-          nn::Linear(reader.scope("ff.net.0.proj"), width, config.mlp_width()),
-          nn::Linear(reader.scope("ff.net.2"), config.mlp_width(), width)};
+          quant::Linear(reader.scope("ff.net.0.proj"), width, config.mlp_width()),
+          quant::Linear(reader.scope("ff.net.2"), config.mlp_width(), width)};
 }
 
 DoubleBlock::Stream DoubleBlock::read_text(const nn::ParameterReader& reader, const DitConfig& config) {
   const nn::ParameterReader attn = reader.scope("attn");
   const std::int64_t width = config.width();
-  return {nn::Linear(attn.scope("add_q_proj"), width, width),
-          nn::Linear(attn.scope("add_k_proj"), width, width),
-          nn::Linear(attn.scope("add_v_proj"), width, width),
-          nn::Linear(attn.scope("to_add_out"), width, width),
+  return {quant::Linear(attn.scope("add_q_proj"), width, width),
+          quant::Linear(attn.scope("add_k_proj"), width, width),
+          quant::Linear(attn.scope("add_v_proj"), width, width),
+          quant::Linear(attn.scope("to_add_out"), width, width),
           attn.tensor("norm_added_q.weight", {config.head_dim}),
           attn.tensor("norm_added_k.weight", {config.head_dim}),
-          nn::Linear(reader.scope("ff_context.net.0.proj"), width, config.mlp_width()),
-          nn::Linear(reader.scope("ff_context.net.2"), config.mlp_width(), width)};
+          quant::Linear(reader.scope("ff_context.net.0.proj"), width, config.mlp_width()),
+          quant::Linear(reader.scope("ff_context.net.2"), config.mlp_width(), width)};
 }
 
 DoubleBlock::DoubleBlock(const nn::ParameterReader& reader, const DitConfig& config)
-    : image_(read_image(reader, config)), text_(read_text(reader, config)) {}
+    : image_(read_image(reader, config)),
+      text_(read_text(reader, config)),
+      quantisation_(reader.placement().quantisation) {}
 
 void DoubleBlock::forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
                           std::int64_t block, const JointAttention& attention, Workspace& workspace) const {
@@ -53,16 +55,15 @@ void DoubleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
                   0};
   project(x, image, workspace);
   project(x, text, workspace);
-  const at::Tensor attended =
-      attention(workspace.heads(workspace.q), workspace.heads(workspace.k), workspace.heads(workspace.v), image_tokens)
-          .reshape({x.size(0), x.size(1)});
+  const quant::Rows attended =
+      attention(workspace.heads(workspace.q), workspace.heads(workspace.k), workspace.heads(workspace.v), image_tokens);
   finish(x, attended, image, workspace);
   finish(x, attended, text, workspace);
 }
 
 void DoubleBlock::project(const at::Tensor& x, const Part& part, Workspace& workspace) const {
   const auto rows = [&](const at::Tensor& tensor) { return tensor.narrow(0, part.begin, part.count); };
-  const at::Tensor normed = modulated_norm(rows(x), part.attention, part.first_frame_tokens);
+  const quant::Rows normed = modulated_norm(rows(x), part.attention, part.first_frame_tokens, quantisation_);
   const at::Tensor q = rows(workspace.q);
   const at::Tensor k = rows(workspace.k);
   part.stream.to_q.into(q, normed);
@@ -72,14 +73,13 @@ void DoubleBlock::project(const at::Tensor& x, const Part& part, Workspace& work
   nn::rms_norm_rotate_(k.unflatten(-1, {workspace.num_heads, -1}), part.stream.norm_k, kNormEps, part.rotary);
 }
 
-void DoubleBlock::finish(at::Tensor& x, const at::Tensor& attended, const Part& part, Workspace& workspace) {
+void DoubleBlock::finish(at::Tensor& x, const quant::Rows& attended, const Part& part, Workspace& workspace) const {
   const at::Tensor rows = x.narrow(0, part.begin, part.count);
-  const at::Tensor out = part.stream.to_out(attended.narrow(0, part.begin, part.count));
-  add_gated_(rows, out, part.attention, part.first_frame_tokens);
-  at::Tensor hidden = workspace.mlp(part.count);
-  part.stream.mlp_in.into(hidden, modulated_norm(rows, part.mlp, part.first_frame_tokens));
-  nn::gelu_tanh_(hidden);
-  add_gated_(rows, part.stream.mlp_out(hidden), part.mlp, part.first_frame_tokens);
+  const quant::Rows own = quant::converted(attended.narrow(part.begin, part.count), quantisation_, x.scalar_type());
+  add_gated_(rows, part.stream.to_out(own), part.attention, part.first_frame_tokens);
+  const at::Tensor hidden = workspace.mlp(part.count);
+  part.stream.mlp_in.into(hidden, modulated_norm(rows, part.mlp, part.first_frame_tokens, quantisation_));
+  add_gated_(rows, part.stream.mlp_out(quant::gelu(hidden, quantisation_)), part.mlp, part.first_frame_tokens);
 }
 
 }  // namespace reelfarm::dit

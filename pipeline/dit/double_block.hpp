@@ -6,6 +6,7 @@
 #include "pipeline/dit/modulation.hpp"
 #include "pipeline/dit/tokens.hpp"
 #include "pipeline/dit/workspace.hpp"
+#include "pipeline/quant/linear.hpp"
 
 namespace reelfarm::dit {
 
@@ -21,9 +22,9 @@ class DoubleBlock {
 
  private:
   struct Stream {
-    nn::Linear to_q, to_k, to_v, to_out;
+    quant::Linear to_q, to_k, to_v, to_out;
     at::Tensor norm_q, norm_k;  // (head_dim)
-    nn::Linear mlp_in, mlp_out;
+    quant::Linear mlp_in, mlp_out;
   };
   /// The rows of x that a stream owns and what is particular to them.
   struct Part {
@@ -37,10 +38,11 @@ class DoubleBlock {
   static Stream read_image(const nn::ParameterReader& reader, const DitConfig& config);
   static Stream read_text(const nn::ParameterReader& reader, const DitConfig& config);
   void project(const at::Tensor& x, const Part& part, Workspace& workspace) const;
-  static void finish(at::Tensor& x, const at::Tensor& attended, const Part& part, Workspace& workspace);
+  void finish(at::Tensor& x, const quant::Rows& attended, const Part& part, Workspace& workspace) const;
 
   Stream image_;
   Stream text_;
+  nn::Quantisation quantisation_;
 };
 
 }  // namespace reelfarm::dit

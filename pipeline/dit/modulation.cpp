@@ -2,8 +2,9 @@
 
 #include <string>
 
-#include "pipeline/nn/norm.hpp"
+#include "pipeline/nn/add.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/quant/norm.hpp"
 
 namespace reelfarm::dit {
 namespace {
@@ -16,16 +17,18 @@ nn::ParameterReader on_cpu(const nn::ParameterReader& reader) {
   return reader.with_placement({c10::kCPU, reader.placement().dtype});
 }
 
-at::Tensor norm(const at::Tensor& x, const Modulation& modulation) {
-  return nn::modulated_layer_norm(x, modulation.scale, modulation.shift, kNormEps);
+quant::Rows norm(const at::Tensor& x, const Modulation& modulation, nn::Quantisation quantisation) {
+  return quant::modulated_layer_norm(x, modulation.scale, modulation.shift, kNormEps, quantisation);
 }
 
 }  // namespace
 
-at::Tensor modulated_norm(const at::Tensor& x, const TokenModulation& modulation, std::int64_t first_frame_tokens) {
-  at::Tensor out = norm(x, modulation.rest);
+quant::Rows modulated_norm(const at::Tensor& x, const TokenModulation& modulation, std::int64_t first_frame_tokens,
+                           nn::Quantisation quantisation) {
+  quant::Rows out = norm(x, modulation.rest, quantisation);
   if (modulation.first_frame.has_value() && first_frame_tokens > 0) {
-    out.narrow(0, 0, first_frame_tokens).copy_(norm(x.narrow(0, 0, first_frame_tokens), *modulation.first_frame));
+    out.narrow(0, first_frame_tokens)
+        .copy_(norm(x.narrow(0, 0, first_frame_tokens), *modulation.first_frame, quantisation));
   }
   return out;
 }
@@ -33,9 +36,9 @@ at::Tensor modulated_norm(const at::Tensor& x, const TokenModulation& modulation
 void add_gated_(const at::Tensor& x, const at::Tensor& y, const TokenModulation& modulation,
                 std::int64_t first_frame_tokens) {
   const std::int64_t first = modulation.first_frame.has_value() ? first_frame_tokens : 0;
-  if (first > 0) x.narrow(0, 0, first).addcmul_(y.narrow(0, 0, first), modulation.first_frame->gate);
+  if (first > 0) nn::add_gated_(x.narrow(0, 0, first), y.narrow(0, 0, first), modulation.first_frame->gate);
   const std::int64_t rest = x.size(0) - first;
-  if (rest > 0) x.narrow(0, first, rest).addcmul_(y.narrow(0, first, rest), modulation.rest.gate);
+  if (rest > 0) nn::add_gated_(x.narrow(0, first, rest), y.narrow(0, first, rest), modulation.rest.gate);
 }
 
 ModulationTable::ModulationTable(at::Tensor table, const DitConfig& config)

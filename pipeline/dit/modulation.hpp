@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "pipeline/dit/condition_embedder.hpp"
+#include "pipeline/quant/rows.hpp"
 
 namespace reelfarm::dit {
 
@@ -25,7 +26,8 @@ struct TokenModulation {
 
 /// layer norm without weights, times scale, plus shift; x: (tokens, width), of which the first `first_frame_tokens` are
 /// of latent frame 0.
-at::Tensor modulated_norm(const at::Tensor& x, const TokenModulation& modulation, std::int64_t first_frame_tokens);
+quant::Rows modulated_norm(const at::Tensor& x, const TokenModulation& modulation, std::int64_t first_frame_tokens,
+                           nn::Quantisation quantisation);
 
 /// x += gate * y, in place.
 void add_gated_(const at::Tensor& x, const at::Tensor& y, const TokenModulation& modulation,

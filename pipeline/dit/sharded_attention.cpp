@@ -15,9 +15,9 @@ parallel::SoftmaxPart attend(const at::Tensor& q, const at::Tensor& k, const at:
 ShardedJointAttention::ShardedJointAttention(const parallel::Mesh& mesh, const parallel::TokenParts& parts)
     : attention_(mesh, attend), parts_(parts) {}
 
-at::Tensor ShardedJointAttention::operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                             std::int64_t /*image_tokens*/) const {
-  return attention_(q[0], k[0], v[0], parts_).unsqueeze(0);
+quant::Rows ShardedJointAttention::operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                              std::int64_t /*image_tokens*/) const {
+  return {attention_(q, k, v, parts_).flatten(1), {}};
 }
 
 }  // namespace reelfarm::dit

@@ -10,8 +10,8 @@ class ShardedJointAttention final : public JointAttention {
  public:
   ShardedJointAttention(const parallel::Mesh& mesh, const parallel::TokenParts& parts);
 
-  at::Tensor operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                        std::int64_t image_tokens) const override;
+  quant::Rows operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                         std::int64_t image_tokens) const override;
 
  private:
   parallel::SequenceAttention attention_;

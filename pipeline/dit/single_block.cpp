@@ -1,7 +1,7 @@
 #include "pipeline/dit/single_block.hpp"
 
-#include "pipeline/nn/gelu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/quant/joined.hpp"
 
 namespace reelfarm::dit {
 namespace {
@@ -23,26 +23,24 @@ SingleBlock::SingleBlock(const nn::ParameterReader& reader, const DitConfig& con
       norm_q_(reader.tensor("attn.norm_q.weight", {config.head_dim})),
       norm_k_(reader.tensor("attn.norm_k.weight", {config.head_dim})),
       mlp_in_(reader.scope("proj_mlp"), config.width(), config.mlp_width()),
-      out_(reader.scope("proj_out"), config.width() + config.mlp_width(), config.width()) {}
+      out_(reader.scope("proj_out"), config.width() + config.mlp_width(), config.width()),
+      quantisation_(reader.placement().quantisation) {}
 
 void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
                           std::int64_t block, const JointAttention& attention, Workspace& workspace) const {
-  const std::int64_t tokens = x.size(0);
-  const std::int64_t width = x.size(1);
   const TokenModulation modulation = table.single(step, block);
-  const at::Tensor normed = modulated_norm(x, modulation, layout.first_frame_tokens);
+  const quant::Rows normed = modulated_norm(x, modulation, layout.first_frame_tokens, quantisation_);
   to_q_.into(workspace.q, normed);
   to_k_.into(workspace.k, normed);
   to_v_.into(workspace.v, normed);
   norm_rotate(workspace.q, norm_q_, layout, workspace.num_heads);
   norm_rotate(workspace.k, norm_k_, layout, workspace.num_heads);
-  at::Tensor mlp = workspace.hidden.narrow(1, width, workspace.mlp_width);
+  const at::Tensor mlp = workspace.mlp_to_join(quantisation_ == nn::Quantisation::none);
   mlp_in_.into(mlp, normed);
-  nn::gelu_tanh_(mlp);
-  const at::Tensor attended = attention(workspace.heads(workspace.q), workspace.heads(workspace.k),
-                                        workspace.heads(workspace.v), layout.shard.count);
-  workspace.hidden.narrow(1, 0, width).copy_(attended.reshape({tokens, width}));
-  add_gated_(x, out_(workspace.hidden), modulation, layout.first_frame_tokens);
+  const quant::Rows attended = attention(workspace.heads(workspace.q), workspace.heads(workspace.k),
+                                         workspace.heads(workspace.v), layout.shard.count);
+  add_gated_(x, out_(quant::join_gelu(attended, mlp, workspace.hidden, quantisation_)), modulation,
+             layout.first_frame_tokens);
 }
 
 }  // namespace reelfarm::dit

@@ -6,6 +6,7 @@
 #include "pipeline/dit/modulation.hpp"
 #include "pipeline/dit/tokens.hpp"
 #include "pipeline/dit/workspace.hpp"
+#include "pipeline/quant/linear.hpp"
 
 namespace reelfarm::dit {
 
@@ -20,10 +21,11 @@ class SingleBlock {
                std::int64_t block, const JointAttention& attention, Workspace& workspace) const;
 
  private:
-  nn::Linear to_q_, to_k_, to_v_;
+  quant::Linear to_q_, to_k_, to_v_;
   at::Tensor norm_q_, norm_k_;  // (head_dim)
-  nn::Linear mlp_in_;
-  nn::Linear out_;  // from [attention | MLP]
+  quant::Linear mlp_in_;
+  quant::Linear out_;  // from [attention | MLP]
+  nn::Quantisation quantisation_;
 };
 
 }  // namespace reelfarm::dit

@@ -21,6 +21,12 @@ void expect_shape(const char* what, const at::Tensor& tensor, const Expected& fi
   throw std::invalid_argument("dit: " + std::string(what) + " has shape " + found.str() + ", expected " + expected);
 }
 
+nn::Placement placement_of_blocks(nn::Placement placement, const DitConfig& config) {
+  const bool fits = quant::width_fits(config.width()) && quant::width_fits(config.mlp_width());
+  if (!fits) placement.quantisation = nn::Quantisation::none;
+  return placement;
+}
+
 }  // namespace
 
 Transformer::Transformer(const nn::ParameterReader& reader, const DitConfig& config)
@@ -34,12 +40,14 @@ Transformer::Transformer(const nn::ParameterReader& reader, const DitConfig& con
       patch_bias_(reader.tensor("x_embedder.proj.bias", {config_.width()})),
       refiner_(reader.scope("context_embedder"), config_),
       modulation_(reader, config_),
-      proj_out_(reader.scope("proj_out"), config_.width(), config_.patch_elements(config_.out_channels)) {
+      proj_out_(reader.scope("proj_out"), config_.width(), config_.patch_elements(config_.out_channels)),
+      quantised_attention_(reader.placement().quantised_attention) {
+  const nn::ParameterReader blocks = reader.with_placement(placement_of_blocks(reader.placement(), config_));
   for (std::int64_t i = 0; i < config_.num_double_blocks; ++i) {
-    double_blocks_.emplace_back(reader.scope("transformer_blocks." + std::to_string(i)), config_);
+    double_blocks_.emplace_back(blocks.scope("transformer_blocks." + std::to_string(i)), config_);
   }
   for (std::int64_t i = 0; i < config_.num_single_blocks; ++i) {
-    single_blocks_.emplace_back(reader.scope("single_transformer_blocks." + std::to_string(i)), config_);
+    single_blocks_.emplace_back(blocks.scope("single_transformer_blocks." + std::to_string(i)), config_);
   }
   reader.expect_all_read();
 }
@@ -86,7 +94,8 @@ at::Tensor Transformer::forward(const at::Tensor& latents, const TokenLayout& la
     throw std::invalid_argument("dit: forward over a whole clip was given the layout of a part; use forward_tokens");
   }
   const at::Tensor tokens = patchify(config_, latents.to(device_, dtype_));
-  return unpatchify(config_, forward_tokens(tokens, layout, prepared, step, LocalJointAttention(), on_block), grid);
+  const LocalJointAttention attention(quantised_attention_);
+  return unpatchify(config_, forward_tokens(tokens, layout, prepared, step, attention, on_block), grid);
 }
 
 at::Tensor Transformer::forward_tokens(const at::Tensor& tokens, const TokenLayout& layout, const Prepared& prepared,
@@ -116,7 +125,7 @@ at::Tensor Transformer::forward_tokens(const at::Tensor& tokens, const TokenLayo
     single_blocks_[i].forward(x, layout, prepared.modulation, step, static_cast<std::int64_t>(i), attention, workspace);
     tick();
   }
-  return proj_out_(modulated_norm(image_rows, prepared.modulation.output(step), 0));
+  return proj_out_(modulated_norm(image_rows, prepared.modulation.output(step), 0, nn::Quantisation::none).values);
 }
 
 }  // namespace reelfarm::dit

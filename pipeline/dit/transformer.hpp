@@ -39,7 +39,9 @@ using BlockCallback = std::function<void(int done, int total)>;
 /// run in several threads at once.
 class Transformer {
  public:
-  /// Reads all parameters below the reader's scope and expects no others. On the CPU, weights stored in the reader's
+  /// Reads all parameters below the reader's scope and expects no others. The reader's quantisation is that of the
+  /// blocks' products and, in forward(), of their attention; embedders, modulation, text refiner and output stay in the
+  /// dtype, and so does all of it where the widths are no multiples of 16. On the CPU, weights stored in the reader's
   /// dtype are used where they lie in the mapped file. Throws weights::WeightError.
   Transformer(const nn::ParameterReader& reader, const DitConfig& config);
 
@@ -77,6 +79,7 @@ class Transformer {
   std::vector<DoubleBlock> double_blocks_;
   std::vector<SingleBlock> single_blocks_;
   nn::Linear proj_out_;
+  bool quantised_attention_;
 };
 
 }  // namespace reelfarm::dit

@@ -16,10 +16,13 @@ struct Workspace {
 
   Workspace(const DitConfig& config, std::int64_t tokens, const at::TensorOptions& options);
 
-  /// (1, tokens, heads, head_dim) of q, k or v.
+  /// (tokens, heads, head_dim) of q, k or v.
   at::Tensor heads(const at::Tensor& x) const;
   /// The same memory as `hidden`, as (rows, mlp_width) without gaps.
   at::Tensor mlp(std::int64_t rows) const;
+  /// (tokens, mlp_width) of a single block: the right part of `hidden`, or, where the joined rows go elsewhere, without
+  /// gaps, as quantised products want it.
+  at::Tensor mlp_to_join(bool in_hidden) const;
 };
 
 }  // namespace reelfarm::dit

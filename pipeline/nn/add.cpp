@@ -2,8 +2,10 @@
 
 #include <ATen/Parallel.h>
 
+#include "pipeline/nn/cuda_kernels.hpp"
 #include "pipeline/nn/detail/add_rows.hpp"
 #include "pipeline/nn/detail/frame_chunks.hpp"
+#include "pipeline/nn/video_kernels.hpp"
 
 namespace reelfarm::nn {
 
@@ -22,9 +24,32 @@ void add_(const at::Tensor& y, const at::Tensor& x) {
   });
 }
 
+void add_gated_(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
+  const auto fits = [&](const at::Tensor& tensor) {
+    return tensor.scalar_type() == at::kBFloat16 && tensor.is_contiguous() &&
+           reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr()) % 16 == 0;
+  };
+  if (x.is_cuda() && cuda_kernels() != nullptr && x.size(1) % cuda::kJoinUnit == 0 && fits(x) && fits(y) &&
+      fits(gate)) {
+    launch_cuda_kernel(cuda_kernels()->gated_add,
+                       {.x = x.mutable_data_ptr(),
+                        .y = y.const_data_ptr(),
+                        .gate = gate.const_data_ptr(),
+                        .rows = x.size(0),
+                        .features = x.size(1)},
+                       x);
+    return;
+  }
+  x.addcmul_(y, gate);
+}
+
 void add_(const at::Tensor& y, const at::Tensor& x, const at::Tensor& bias) {
   if (!bias.defined()) {
     add_(y, x);
+    return;
+  }
+  if (plugin_takes_video(y) && plugin_takes_video(x)) {
+    launch_biased_add(y, x, bias);
     return;
   }
   detail::for_some_frames(y, [&](std::int64_t first, std::int64_t count) {

@@ -63,6 +63,7 @@ class Driver {
     init_ = reinterpret_cast<int (*)(unsigned)>(dlsym(library, "cuInit"));
     count_ = reinterpret_cast<int (*)(int*)>(dlsym(library, "cuDeviceGetCount"));
     name_ = reinterpret_cast<int (*)(char*, int, int)>(dlsym(library, "cuDeviceGetName"));
+    attribute_ = reinterpret_cast<int (*)(int*, int, int)>(dlsym(library, "cuDeviceGetAttribute"));
   }
 
   int devices() const {
@@ -77,10 +78,23 @@ class Driver {
     return text;
   }
 
+  int compute_capability(int index) const {
+    constexpr int kMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+    constexpr int kMinor = 76;
+    int major = 0;
+    int minor = 0;
+    if (devices() <= index || attribute_ == nullptr || attribute_(&major, kMajor, index) != 0 ||
+        attribute_(&minor, kMinor, index) != 0) {
+      return 0;
+    }
+    return 10 * major + minor;
+  }
+
  private:
   int (*init_)(unsigned) = nullptr;
   int (*count_)(int*) = nullptr;
   int (*name_)(char*, int, int) = nullptr;
+  int (*attribute_)(int*, int, int) = nullptr;
 };
 
 }  // namespace
@@ -91,6 +105,10 @@ bool cuda_device_present() {
 
 std::string cuda_device_name(int index) {
   return Driver().name(index);
+}
+
+int cuda_compute_capability(int index) {
+  return Driver().compute_capability(index);
 }
 
 }  // namespace reelfarm::nn

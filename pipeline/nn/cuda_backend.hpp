@@ -16,4 +16,7 @@ bool cuda_device_present();
 /// The driver's name for a visible device, for example "NVIDIA H100 80GB HBM3"; "CUDA device N" when it does not say.
 std::string cuda_device_name(int index);
 
+/// Of a visible device, times ten: 90 for an H100. 0 when the driver does not say.
+int cuda_compute_capability(int index);
+
 }  // namespace reelfarm::nn

@@ -32,19 +32,29 @@ void adopt_cuda_kernels(void* library, const char* path) {
   adopted = table;
 }
 
-template <typename Arguments>
-void launch_cuda_kernel(int (*kernel)(const Arguments*, void*), const Arguments& arguments, const at::Tensor& tensor) {
+void detail::launch_kernel(const std::function<int(void* stream)>& kernel, const at::Tensor& tensor) {
   const c10::DeviceGuard guard(tensor.device());
   const c10::Stream stream = c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(tensor.device());
-  const int error = kernel(&arguments, stream.native_handle());
+  const int error = kernel(stream.native_handle());
   if (error != 0) {
     throw std::runtime_error("cuda: a kernel was refused for shape " + std::to_string(tensor.numel()) +
                              " elements: " + cuda_kernels()->error_text(error));
   }
 }
 
-template void launch_cuda_kernel(int (*)(const cuda::NormRotate*, void*), const cuda::NormRotate&, const at::Tensor&);
-template void launch_cuda_kernel(int (*)(const cuda::ModulatedLayerNorm*, void*), const cuda::ModulatedLayerNorm&,
-                                 const at::Tensor&);
+std::int64_t fp8_attention_workspace(const cuda::Fp8Attention& shape, const at::Tensor& tensor) {
+  if (!tensor.is_cuda() || cuda_kernels() == nullptr || cuda_kernels()->fp8_attention == nullptr) return -1;
+  const c10::DeviceGuard guard(tensor.device());
+  return cuda_kernels()->fp8_attention_workspace(&shape);
+}
+
+void launch_fp8_attention(const cuda::Fp8Attention& arguments, const at::Tensor& tensor) {
+  const c10::DeviceGuard guard(tensor.device());
+  const c10::Stream stream = c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(tensor.device());
+  if (cuda_kernels()->fp8_attention(&arguments, stream.native_handle()) != 0) {
+    throw std::runtime_error("cuda: attention in 8 bits over " + std::to_string(arguments.key_tokens) +
+                             " tokens: " + cuda_kernels()->fp8_attention_error());
+  }
+}
 
 }  // namespace reelfarm::nn

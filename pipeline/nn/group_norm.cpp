@@ -5,9 +5,11 @@
 #include <tuple>
 #include <vector>
 
+#include "pipeline/nn/cuda_kernels.hpp"
 #include "pipeline/nn/detail/frame_chunks.hpp"
 #include "pipeline/nn/detail/group_norm_cpu.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/nn/video_kernels.hpp"
 
 namespace reelfarm::nn {
 
@@ -54,6 +56,31 @@ GroupNorm::Affine GroupNorm::affine(const at::Tensor& x, const at::Tensor& offse
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
   const Affine terms = affine(x, {});
   return at::addcmul(terms.shift, x, terms.scale).to(x.scalar_type());
+}
+
+bool GroupNorm::silu_into_padded(const at::Tensor& x, const at::Tensor& padded, std::int64_t time, std::int64_t space,
+                                 const at::Tensor& offset) const {
+  if (!plugin_takes_video(x) || !plugin_takes_video(padded) || x.size(1) > cuda::kMaxNormChannels) return false;
+  const std::int64_t channels = x.size(1);
+  const auto wide = x.options().dtype(at::kFloat).memory_format(at::MemoryFormat::Contiguous);
+  const at::Tensor scale = at::empty({channels}, wide);
+  const at::Tensor shift = at::empty({channels}, wide);
+  const at::Tensor partial = at::empty({cuda::kMomentBlocks, 2, channels}, wide);
+  launch_cuda_kernel(cuda_kernels()->group_affine,
+                     {.x = x.const_data_ptr(),
+                      .weight = weight_.const_data_ptr<float>(),
+                      .bias = bias_.const_data_ptr<float>(),
+                      .offset = offset.defined() ? offset.const_data_ptr<float>() : nullptr,
+                      .partial = partial.mutable_data_ptr<float>(),
+                      .scale = scale.mutable_data_ptr<float>(),
+                      .shift = shift.mutable_data_ptr<float>(),
+                      .voxels = x.numel() / channels,
+                      .channels = channels,
+                      .groups = groups_,
+                      .eps = static_cast<float>(eps_)},
+                     x);
+  launch_pad_video(x, scale, shift, padded, time, space);
+  return true;
 }
 
 void GroupNorm::silu_into(const at::Tensor& x, const at::Tensor& out, const at::Tensor& offset) const {

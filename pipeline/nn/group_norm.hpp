@@ -24,6 +24,11 @@ class GroupNorm {
   /// With `offset`, fp32 (1, C, 1, 1, 1), it is silu(norm(x + offset)), and the sum is never rounded.
   void silu_into(const at::Tensor& x, const at::Tensor& out, const at::Tensor& offset = {}) const;
 
+  /// The same into the inside of `padded`, (N, C, time + T, H + 2 space, W + 2 space), with replicated borders, in
+  /// three kernels of the CUDA plug-in. False, and nothing done, where it is not loaded or does not take these tensors.
+  bool silu_into_padded(const at::Tensor& x, const at::Tensor& padded, std::int64_t time, std::int64_t space,
+                        const at::Tensor& offset) const;
+
  private:
   struct Affine {
     at::Tensor scale;

@@ -11,6 +11,21 @@ bool plugin_takes(const at::Tensor& x) {
          x.size(1) <= cuda::kMaxFeatures && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
+void launch(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps, const at::Tensor& out,
+            float* row_scales) {
+  launch_cuda_kernel(cuda_kernels()->modulated_layer_norm,
+                     {.x = x.const_data_ptr(),
+                      .out = out.mutable_data_ptr(),
+                      .scale = scale.const_data_ptr(),
+                      .shift = shift.const_data_ptr(),
+                      .row_scales = row_scales,
+                      .rows = x.size(0),
+                      .features = x.size(1),
+                      .eps = static_cast<float>(eps),
+                      .element = x.scalar_type() == at::kFloat ? cuda::Element::f32 : cuda::Element::bf16},
+                     x);
+}
+
 }  // namespace
 
 at::Tensor layer_norm(const at::Tensor& x, double eps) {
@@ -20,17 +35,15 @@ at::Tensor layer_norm(const at::Tensor& x, double eps) {
 at::Tensor modulated_layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps) {
   if (!plugin_takes(x)) return at::layer_norm(x, {x.size(-1)}, scale, shift, eps);
   at::Tensor out = at::empty_like(x);
-  launch_cuda_kernel(cuda_kernels()->modulated_layer_norm,
-                     {.x = x.const_data_ptr(),
-                      .out = out.mutable_data_ptr(),
-                      .scale = scale.const_data_ptr(),
-                      .shift = shift.const_data_ptr(),
-                      .rows = x.size(0),
-                      .features = x.size(1),
-                      .eps = static_cast<float>(eps),
-                      .element = x.scalar_type() == at::kFloat ? cuda::Element::f32 : cuda::Element::bf16},
-                     x);
+  launch(x, scale, shift, eps, out, nullptr);
   return out;
+}
+
+bool modulated_layer_norm_e4m3(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps,
+                               const at::Tensor& out, const at::Tensor& row_scales) {
+  if (!plugin_takes(x)) return false;
+  launch(x, scale, shift, eps, out, row_scales.mutable_data_ptr<float>());
+  return true;
 }
 
 LayerNorm::LayerNorm(const ParameterReader& reader, std::int64_t features, double eps)

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pipeline/nn/cuda_backend.hpp"
+#include "pipeline/nn/cuda_kernels.hpp"
 
 namespace reelfarm::nn {
 
@@ -38,10 +39,34 @@ c10::ScalarType resolve_dtype(std::string_view name, c10::Device device) {
   if (name == "auto") return device.is_cuda() || cpu_multiplies_bf16() ? c10::kBFloat16 : c10::kFloat;
   if (name == "fp32") return c10::kFloat;
   if (name == "bf16") return c10::kBFloat16;
-  if (name == "fp8" || name == "int8") {
-    throw std::invalid_argument("--dtype " + std::string(name) + ": not in this version; expected auto, fp32 or bf16");
+  if (name == "int8")
+    throw std::invalid_argument("--dtype int8: not in this version; expected auto, fp32, bf16 or fp8");
+  throw std::invalid_argument("--dtype '" + std::string(name) + "': expected auto, fp32, bf16 or fp8");
+}
+
+ResolvedPlacement resolve_placement(std::string_view dtype, c10::Device device) {
+  if (dtype != "fp8") return {{device, resolve_dtype(dtype, device)}, {}};
+  constexpr int kFirstWithProducts = 89;  // compute capabilities times ten
+  constexpr int kFirstWithAttention = 90;
+  const int capability = device.is_cuda() ? cuda_compute_capability(device.index()) : 0;
+  if (capability < kFirstWithProducts) {
+    const c10::ScalarType fallback = resolve_dtype("auto", device);
+    const std::string found = device.is_cuda()
+                                  ? cuda_device_name(device.index()) + " has " + std::to_string(capability / 10) + "." +
+                                        std::to_string(capability % 10)
+                                  : "this runs on the CPU";
+    return {{device, fallback},
+            "--dtype fp8 needs a GPU of compute capability 8.9 or newer, and " + found + "; it renders in " +
+                std::string(dtype_name(fallback)) + " instead"};
   }
-  throw std::invalid_argument("--dtype '" + std::string(name) + "': expected auto, fp32 or bf16");
+  const cuda::KernelTable* kernels = cuda_kernels();
+  const bool attention = capability >= kFirstWithAttention && kernels != nullptr && kernels->fp8_attention != nullptr;
+  return {{device, c10::kBFloat16, Quantisation::fp8, attention},
+          attention ? std::string()
+                    : "--dtype fp8: attention stays in bf16, since " +
+                          std::string(capability < kFirstWithAttention
+                                          ? "cuDNN has it in 8 bits from compute capability 9.0 on"
+                                          : "the CUDA plug-in is absent or was built without cuDNN's headers")};
 }
 
 std::string_view dtype_name(c10::ScalarType dtype) {
@@ -55,6 +80,10 @@ std::string_view dtype_name(c10::ScalarType dtype) {
     default:
       return "other";
   }
+}
+
+std::string_view dtype_name(const Placement& placement) {
+  return placement.quantisation == Quantisation::fp8 ? "fp8" : dtype_name(placement.dtype);
 }
 
 }  // namespace reelfarm::nn

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <c10/core/Device.h>
@@ -7,10 +8,18 @@
 
 namespace reelfarm::nn {
 
+/// How the operands of a transformer's large products are held.
+enum class Quantisation {
+  none,  // in the compute type
+  fp8,   // e4m3, one scale per token and per output channel
+};
+
 /// Where a module's parameters live and in which type it computes.
 struct Placement {
   c10::Device device = c10::kCPU;
   c10::ScalarType dtype = c10::kFloat;
+  Quantisation quantisation = Quantisation::none;
+  bool quantised_attention = false;  ///< whether the transformer's attention is in e4m3 as well
 };
 
 /// The device of `--device auto|cpu|cuda[:N]`. `auto` takes a GPU where the driver shows one, else the CPU.
@@ -23,10 +32,22 @@ c10::Device resolve_device(std::string_view name);
 bool cpu_multiplies_bf16();
 
 /// The compute type of `--dtype auto|fp32|bf16`. `auto` is bf16 on a GPU and on a CPU that multiplies it, else fp32.
-/// Throws std::invalid_argument for another word; fp8 and int8 are named as not in this version.
+/// Throws std::invalid_argument for another word; int8 is named as not in this version.
 c10::ScalarType resolve_dtype(std::string_view name, c10::Device device);
 
-/// "fp32", "bf16", "fp16": the word that resolve_dtype takes.
+/// What `--dtype auto|fp32|bf16|fp8` comes to on a device.
+struct ResolvedPlacement {
+  Placement placement;
+  std::string note;  ///< a sentence for the log where not all of what was asked for can be had; else empty
+};
+
+/// fp8 is bf16 with the transformer's products in e4m3 from compute capability 8.9 on (Ada, Hopper), and its attention
+/// from 9.0 on, where the CUDA plug-in has it. Elsewhere it falls back to `auto`, and the note says so. Throws as
+/// resolve_dtype does.
+ResolvedPlacement resolve_placement(std::string_view dtype, c10::Device device);
+
+/// "fp32", "bf16", "fp16", "fp8": the word that resolve_placement takes.
 std::string_view dtype_name(c10::ScalarType dtype);
+std::string_view dtype_name(const Placement& placement);
 
 }  // namespace reelfarm::nn

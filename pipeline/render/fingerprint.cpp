@@ -29,7 +29,8 @@ std::string device_name(c10::Device device) {
 std::string fingerprint_of(const FingerprintParts& parts) {
   std::ostringstream text;
   text << "reelfarm " << REELFARM_VERSION << "\ntorch " << TORCH_VERSION << "\nbundle " << parts.bundle_hash
-       << "\ndtype " << nn::dtype_name(parts.placement.dtype) << "\nmesh " << parts.mesh << "\nthreads "
+       << "\ndtype " << nn::dtype_name(parts.placement)
+       << (parts.placement.quantised_attention ? ", attention too" : "") << "\nmesh " << parts.mesh << "\nthreads "
        << parts.threads << "\ntiles " << parts.tiles << "\ndevice "
        << (parts.placement.device.is_cuda() ? nn::cuda_device_name(parts.placement.device.index())
                                             : "cpu " + at::get_cpu_capability())

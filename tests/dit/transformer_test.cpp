@@ -27,12 +27,12 @@ class RecordedAttention final : public JointAttention {
   RecordedAttention(std::vector<std::vector<Call>>& calls, std::size_t shard, std::int64_t valid)
       : calls_(calls), shard_(shard), valid_(valid) {}
 
-  at::Tensor operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                        std::int64_t image_tokens) const override {
+  quant::Rows operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                         std::int64_t image_tokens) const override {
     std::vector<Call>& mine = calls_[shard_];
     const std::size_t block = position_++;
     if (mine.size() <= block) mine.resize(block + 1);
-    mine[block] = {k.narrow(1, 0, image_tokens).clone(), v.narrow(1, 0, image_tokens).clone()};
+    mine[block] = {k.narrow(0, 0, image_tokens).clone(), v.narrow(0, 0, image_tokens).clone()};
     std::vector<at::Tensor> keys, values;
     for (const std::vector<Call>& shard : calls_) {
       if (shard.size() <= block) continue;
@@ -40,12 +40,14 @@ class RecordedAttention final : public JointAttention {
       values.push_back(shard[block].v);
     }
     const auto joined = [&](std::vector<at::Tensor> parts, const at::Tensor& text) {
-      const at::Tensor image = at::cat(parts, 1);
-      return at::cat({image.narrow(1, 0, std::min(valid_, image.size(1))), text}, 1);
+      const at::Tensor image = at::cat(parts, 0);
+      return at::cat({image.narrow(0, 0, std::min(valid_, image.size(0))), text}, 0);
     };
-    const std::int64_t text = k.size(1) - image_tokens;
-    return nn::attention(q, joined(keys, k.narrow(1, image_tokens, text)),
-                         joined(values, v.narrow(1, image_tokens, text)));
+    const std::int64_t text = k.size(0) - image_tokens;
+    const at::Tensor attended =
+        nn::attention(q.unsqueeze(0), joined(keys, k.narrow(0, image_tokens, text)).unsqueeze(0),
+                      joined(values, v.narrow(0, image_tokens, text)).unsqueeze(0));
+    return {attended[0].flatten(1), {}};
   }
 
  private:

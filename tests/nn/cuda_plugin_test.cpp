@@ -17,8 +17,17 @@ TEST(CudaPluginFile, OpensAndHasThisProgramsTable) {
   EXPECT_EQ(cuda_kernels(), nullptr);
   adopt_cuda_kernels(library, path.c_str());
   ASSERT_NE(cuda_kernels(), nullptr);
-  EXPECT_NE(cuda_kernels()->norm_rotate, nullptr);
-  EXPECT_NE(cuda_kernels()->modulated_layer_norm, nullptr);
+  const cuda::KernelTable& table = *cuda_kernels();
+  for (const bool there :
+       {table.norm_rotate != nullptr, table.modulated_layer_norm != nullptr, table.join_rows != nullptr,
+        table.gated_add != nullptr, table.absmax_tokens != nullptr, table.quantise_tokens != nullptr,
+        table.attention_scales != nullptr, table.group_affine != nullptr, table.pad_video != nullptr,
+        table.biased_add != nullptr, table.interleave_phases != nullptr}) {
+    EXPECT_TRUE(there);
+  }
+  // What is built from cuDNN's headers is there whole or not at all.
+  EXPECT_EQ(table.fp8_attention != nullptr, table.fp8_attention_workspace != nullptr);
+  EXPECT_EQ(table.fp8_attention != nullptr, table.fp8_attention_error != nullptr);
   EXPECT_STRNE(cuda_kernels()->error_text(1), "");
 }
 

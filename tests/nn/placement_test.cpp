@@ -33,10 +33,34 @@ TEST(Placement, CudaWithoutADeviceSaysSo) {
   }
 }
 
+TEST(Placement, EightBitsFallBackWithASentenceWhereTheDeviceHasNone) {
+  const ResolvedPlacement found = resolve_placement("fp8", c10::kCPU);
+  EXPECT_EQ(found.placement.quantisation, Quantisation::none);
+  EXPECT_FALSE(found.placement.quantised_attention);
+  EXPECT_EQ(found.placement.dtype, resolve_dtype("auto", c10::kCPU));
+  EXPECT_NE(found.note.find("runs on the CPU"), std::string::npos) << found.note;
+  EXPECT_NE(found.note.find("renders in " + std::string(dtype_name(found.placement))), std::string::npos) << found.note;
+}
+
+TEST(Placement, OtherTypesNeedNoSentence) {
+  for (const char* word : {"auto", "fp32", "bf16"}) {
+    const ResolvedPlacement found = resolve_placement(word, c10::kCPU);
+    EXPECT_EQ(found.placement.dtype, resolve_dtype(word, c10::kCPU));
+    EXPECT_EQ(found.placement.quantisation, Quantisation::none);
+    EXPECT_EQ(found.note, "");
+  }
+}
+
+TEST(Placement, NamesComeBack) {
+  EXPECT_EQ(dtype_name(Placement{c10::kCPU, c10::kFloat}), "fp32");
+  EXPECT_EQ(dtype_name(Placement{c10::Device(c10::kCUDA, 0), c10::kBFloat16, Quantisation::fp8, true}), "fp8");
+}
+
 TEST(Placement, OtherWordsAreRefused) {
   EXPECT_THROW(resolve_device("gpu"), std::invalid_argument);
   EXPECT_THROW(resolve_dtype("fp64", c10::kCPU), std::invalid_argument);
   EXPECT_THROW(resolve_dtype("int8", c10::kCPU), std::invalid_argument);
+  EXPECT_THROW(resolve_placement("fp64", c10::kCPU), std::invalid_argument);
 }
 
 }  // namespace

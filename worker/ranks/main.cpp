@@ -68,9 +68,11 @@ Plan plan_of(const worker::RanksOptions& options, parallel::ProcessGroup& world)
   parallel::all_or_none(world, [&] {
     weights::Bundle bundle = weights::Bundle::open(options.bundle);
     const c10::Device device = nn::resolve_device(options.device);
-    const nn::Placement placement{device, nn::resolve_dtype(options.dtype, device)};
-    const auto mesh = render::mesh_for(bundle, placement, options.mesh, world.size(), ranks_of_machine);
-    plan.emplace(Plan{std::move(bundle), placement, mesh, threads});
+    const nn::ResolvedPlacement resolved = nn::resolve_placement(options.dtype, device);
+    if (world.rank() == 0 && !resolved.note.empty())
+      std::fprintf(stderr, "reelfarm-ranks: %s\n", resolved.note.c_str());
+    const auto mesh = render::mesh_for(bundle, resolved.placement, options.mesh, world.size(), ranks_of_machine);
+    plan.emplace(Plan{std::move(bundle), resolved.placement, mesh, threads});
   });
   return std::move(*plan);
 }
@@ -83,7 +85,7 @@ worker::Ready ready_of(const Plan& plan, const std::string& tiles) {
       weights::bundle_hash(plan.bundle, weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
   ready.device = plan.placement.device.is_cuda() ? "cuda" : "cpu";
   ready.device_name = render::device_name(plan.placement.device);
-  ready.dtype = nn::dtype_name(plan.placement.dtype);
+  ready.dtype = nn::dtype_name(plan.placement);
   ready.mesh = parallel::to_string(plan.mesh);
   ready.ranks = plan.mesh.ranks();
   ready.threads = plan.threads;

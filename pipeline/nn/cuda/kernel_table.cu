@@ -11,7 +11,18 @@ const char* error_text(int error) {
   return cudaGetErrorString(static_cast<cudaError_t>(error));
 }
 
-constexpr KernelTable kTable{kKernelTableVersion, &error_text, &norm_rotate, &modulated_layer_norm};
+constexpr KernelTable kTable{
+    kKernelTableVersion,      &error_text,      &norm_rotate,         &modulated_layer_norm, &join_rows, &gated_add,
+    &absmax_tokens,           &quantise_tokens, &attention_scales,    &group_affine,         &pad_video, &biased_add,
+    &interleave_phases,
+#ifdef REELFARM_CUDNN
+    &fp8_attention_workspace, &fp8_attention,   &fp8_attention_error,
+#else
+    nullptr,
+    nullptr,
+    nullptr,
+#endif
+};
 
 }  // namespace
 }  // namespace reelfarm::nn::cuda

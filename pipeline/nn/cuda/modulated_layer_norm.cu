@@ -1,5 +1,6 @@
 #include <cuda_runtime.h>
 
+#include "pipeline/nn/cuda/eight_bit.cuh"
 #include "pipeline/nn/cuda/element.cuh"
 #include "pipeline/nn/cuda/launchers.hpp"
 
@@ -20,13 +21,12 @@ __device__ float block_sum(float value, float* shared) {
 }
 
 /// One block per row; the row stays in registers between the passes. kPairs: pairs per thread, features <= 512 kPairs.
-template <typename T, int kPairs>
+template <typename T, int kPairs, bool kQuantise>
 __global__ void __launch_bounds__(kThreads) modulated_layer_norm_kernel(ModulatedLayerNorm a) {
   __shared__ float shared[kThreads / 32];
   const int pairs = static_cast<int>(a.features / 2);
   const std::int64_t row = blockIdx.x;
   const auto* in = static_cast<const Pair<T>*>(a.x) + row * pairs;
-  auto* out = static_cast<Pair<T>*>(a.out) + row * pairs;
   const auto* scales = static_cast<const Pair<T>*>(a.scale);
   const auto* shifts = static_cast<const Pair<T>*>(a.shift);
   const float inverse_count = 1.0F / static_cast<float>(a.features);
@@ -49,26 +49,50 @@ __global__ void __launch_bounds__(kThreads) modulated_layer_norm_kernel(Modulate
     squares += x[i].x * x[i].x + x[i].y * x[i].y;
   }
   const float inverse_deviation = rsqrtf(block_sum(squares, shared) * inverse_count + a.eps);
+  float largest = 0;
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) {
     const int pair = static_cast<int>(threadIdx.x) + i * kThreads;
     if (pair >= pairs) continue;
     const float2 scale = widen(scales[pair]);
     const float2 shift = widen(shifts[pair]);
-    out[pair] = narrow<T>(
-        make_float2(x[i].x * inverse_deviation * scale.x + shift.x, x[i].y * inverse_deviation * scale.y + shift.y));
+    x[i] = make_float2(x[i].x * inverse_deviation * scale.x + shift.x, x[i].y * inverse_deviation * scale.y + shift.y);
+    if constexpr (kQuantise) {
+      largest = fmaxf(largest, absmax(x[i]));
+    } else {
+      static_cast<Pair<T>*>(a.out)[row * pairs + pair] = narrow<T>(x[i]);
+    }
+  }
+  if constexpr (kQuantise) {
+    const float row_divisor = row_scale(block_max<kThreads>(largest));
+    if (threadIdx.x == 0) a.row_scales[row] = row_divisor;
+    auto* out = static_cast<__nv_fp8x2_storage_t*>(a.out) + row * pairs;
+#pragma unroll
+    for (int i = 0; i < kPairs; ++i) {
+      const int pair = static_cast<int>(threadIdx.x) + i * kThreads;
+      if (pair < pairs) out[pair] = to_e4m3(x[i], 1.0F / row_divisor);
+    }
+  }
+}
+
+template <typename T, int kPairs>
+void launch(const ModulatedLayerNorm& a, cudaStream_t stream) {
+  const auto blocks = static_cast<unsigned>(a.rows);
+  if (a.row_scales != nullptr) {
+    modulated_layer_norm_kernel<T, kPairs, true><<<blocks, kThreads, 0, stream>>>(a);
+  } else {
+    modulated_layer_norm_kernel<T, kPairs, false><<<blocks, kThreads, 0, stream>>>(a);
   }
 }
 
 template <typename T>
-int launch(const ModulatedLayerNorm& a, cudaStream_t stream) {
-  const auto blocks = static_cast<unsigned>(a.rows);
+int launch_for_width(const ModulatedLayerNorm& a, cudaStream_t stream) {
   if (a.features <= 1024) {
-    modulated_layer_norm_kernel<T, 2><<<blocks, kThreads, 0, stream>>>(a);
+    launch<T, 2>(a, stream);
   } else if (a.features <= 3072) {
-    modulated_layer_norm_kernel<T, 6><<<blocks, kThreads, 0, stream>>>(a);
+    launch<T, 6>(a, stream);
   } else {
-    modulated_layer_norm_kernel<T, 16><<<blocks, kThreads, 0, stream>>>(a);
+    launch<T, 16>(a, stream);
   }
   return cudaGetLastError();
 }
@@ -79,8 +103,8 @@ int modulated_layer_norm(const ModulatedLayerNorm* arguments, void* stream) {
   const ModulatedLayerNorm& a = *arguments;
   if (a.rows == 0) return cudaSuccess;
   if (a.features % 2 != 0 || a.features > kMaxFeatures) return cudaErrorInvalidValue;
-  return a.element == Element::bf16 ? launch<__nv_bfloat16>(a, static_cast<cudaStream_t>(stream))
-                                    : launch<float>(a, static_cast<cudaStream_t>(stream));
+  return a.element == Element::bf16 ? launch_for_width<__nv_bfloat16>(a, static_cast<cudaStream_t>(stream))
+                                    : launch_for_width<float>(a, static_cast<cudaStream_t>(stream));
 }
 
 }  // namespace reelfarm::nn::cuda
