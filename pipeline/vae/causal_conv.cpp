@@ -14,8 +14,10 @@ namespace {
 at::Tensor padded_norm(const nn::GroupNorm& norm, const at::Tensor& x, const at::Tensor& offset) {
   const PaddedVideo padded({x.size(0), x.size(1), x.size(2), x.size(3), x.size(4)}, x.options(), kTimePadding,
                            kSpacePadding);
-  norm.silu_into(x, padded.inside(), offset);
-  padded.replicate_borders();
+  if (!norm.silu_into_padded(x, padded.whole(), kTimePadding, kSpacePadding, offset)) {
+    norm.silu_into(x, padded.inside(), offset);
+    padded.replicate_borders();
+  }
   return padded.whole();
 }
 

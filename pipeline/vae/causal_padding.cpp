@@ -1,5 +1,7 @@
 #include "pipeline/vae/causal_padding.hpp"
 
+#include "pipeline/nn/video_kernels.hpp"
+
 namespace reelfarm::vae {
 namespace {
 
@@ -27,6 +29,10 @@ PaddedVideo::PaddedVideo(std::array<std::int64_t, 5> sizes, const at::TensorOpti
 PaddedVideo::PaddedVideo(const at::Tensor& video, std::int64_t time, std::int64_t space)
     : PaddedVideo({video.size(0), video.size(1), video.size(2), video.size(3), video.size(4)}, video.options(), time,
                   space) {
+  if (nn::plugin_takes_video(video) && nn::plugin_takes_video(whole_)) {
+    nn::launch_pad_video(video, {}, {}, whole_, time, space);
+    return;
+  }
   inside().copy_(video);
   replicate_borders();
 }

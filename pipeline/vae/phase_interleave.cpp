@@ -5,6 +5,8 @@
 
 #include <ATen/Parallel.h>
 
+#include "pipeline/nn/video_kernels.hpp"
+
 namespace reelfarm::vae {
 namespace {
 
@@ -79,11 +81,17 @@ void interleave_slices(const at::Tensor& phases, const at::Tensor& out, bool tim
 
 }  // namespace
 
-at::Tensor interleave_phases(const at::Tensor& phases, std::int64_t channels, bool time, bool space) {
+at::Tensor interleave_phases(const at::Tensor& phases, std::int64_t channels, bool time, bool space,
+                             const at::Tensor& bias) {
   const std::int64_t height = space ? 2 * (phases.size(3) - 1) : phases.size(3);
   const std::int64_t width = space ? 2 * (phases.size(4) - 1) : phases.size(4);
   at::Tensor out = at::empty({phases.size(0), channels, time ? 2 * phases.size(2) - 1 : phases.size(2), height, width},
                              phases.options().memory_format(kChannelsLast));
+  if (nn::plugin_takes_video(phases) && nn::plugin_takes_video(out)) {
+    nn::launch_interleave_phases(phases, bias, out, time, space);
+    return out;
+  }
+  if (bias.defined()) return interleave_phases(phases.add(bias).to(phases.scalar_type()), channels, time, space);
   if (phases.is_cpu() && phases.is_contiguous(kChannelsLast)) {
     interleave_rows(phases, out, time, space);
   } else {

@@ -53,7 +53,7 @@ nn::Conv3d UpsampleConv::phases(const nn::ParameterReader& reader, std::int64_t 
 at::Tensor UpsampleConv::operator()(const at::Tensor& x) const {
   // A doubled frame reads itself and the one before; T and the kernel's three taps otherwise.
   const PaddedVideo padded(x, time_ ? 1 : 2, 1);
-  return interleave_phases(conv_(padded.whole()), channels_, time_, space_);
+  return interleave_phases(conv_.before_bias(padded.whole()), channels_, time_, space_, conv_.left_out());
 }
 
 }  // namespace reelfarm::vae

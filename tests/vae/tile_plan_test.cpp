@@ -77,6 +77,21 @@ TEST(TilePlan, SpatialPlansCutBothSidesAsSoonAsOneIsTooLong) {
   EXPECT_EQ(decode_plan(kConfig, "diffusers-spatial", 1, 32, 32).tiles(), 1U);
 }
 
+TEST(TilePlan, LongTilesDoThreeQuartersOfTheWorkAtFiveSeconds) {
+  const auto latents_of = [](std::string_view name, std::int64_t latents) {
+    std::int64_t sum = 0;
+    for (const AxisTile& tile : decode_plan(kConfig, name, latents, 68, 120).frames) {
+      sum += tile.input_end - tile.input_begin;
+    }
+    return sum;
+  };
+  EXPECT_EQ(latents_of("diffusers", 21), 33);
+  EXPECT_EQ(latents_of("long", 21), 25);
+  EXPECT_EQ(latents_of("diffusers", 31), 49);
+  EXPECT_EQ(latents_of("long", 31), 39);
+  EXPECT_EQ(decode_plan(kConfig, "long", 31, 68, 120).tiles(), 5U) << "frames are not cut";
+}
+
 TEST(TilePlan, TencentTilesAtFiveSecondsOf540pAreFortyFive) {
   EXPECT_EQ(decode_plan(kConfig, "tencent", 31, 68, 120).tiles(), 45U);
   EXPECT_EQ(decode_plan(kConfig, "tencent", 16, 32, 32).tiles(), 1U);
