@@ -1,6 +1,9 @@
 // One side of bench/models/dit.py: times this program's transformer on command, so that the driver can take turns with
 // the other side under the same load. Reads "forward", "prepare", "attention" (that of one block) or "matmul" per line;
-// answers with seconds, or GFLOP/s of a square matrix product, per line.
+// answers with seconds, or GFLOP/s of a square matrix product, per line. "memory" answers with the most GiB that
+// tensors took on the GPU since the last "memory"; "save FILE" writes the velocity as raw fp32, for the driver to
+// compare.
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -9,7 +12,6 @@
 
 #include "bench/models/measured.hpp"
 #include "pipeline/dit/transformer.hpp"
-#include "pipeline/nn/attention.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 
@@ -20,21 +22,23 @@ using namespace reelfarm::bench;
 
 /// Seconds of the attention of one block over all tokens.
 double attention_seconds(const dit::DitConfig& config, std::int64_t tokens, const nn::Placement& placement) {
-  const at::Tensor q = at::randn({1, tokens, config.num_heads, config.head_dim}).to(placement.device, placement.dtype);
-  return seconds([&] { finish(nn::attention(q, q, q)); });
+  const at::Tensor q = at::randn({tokens, config.num_heads, config.head_dim}).to(placement.device, placement.dtype);
+  const dit::LocalJointAttention attention(placement.quantised_attention);
+  return seconds([&] { finish(attention(q, q, q, tokens).values.view(at::kByte)); });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 4 && argc != 5) {
-    std::cerr << "usage: bench_dit FOLDER fp32|bf16 THREADS [cpu|cuda]   (FOLDER as bench/models/dit.py writes it)\n";
+    std::cerr << "usage: bench_dit FOLDER fp32|bf16|fp8|fp8-linears THREADS [cpu|cuda]   (FOLDER as "
+                 "bench/models/dit.py writes it)\n";
     return 2;
   }
   try {
     const std::string folder = argv[1];
     const c10::Device device = nn::resolve_device(argc == 5 ? argv[4] : "cpu");
-    const nn::Placement placement{device, nn::resolve_dtype(argv[2], device)};
+    const nn::Placement placement = placement_of(argv[2], device);
     at::set_num_threads(std::stoi(argv[3]));
     const dit::Transformer transformer(
         nn::ParameterReader(weights::TensorSource::open(folder + "/transformer"), placement),
@@ -55,6 +59,15 @@ int main(int argc, char** argv) {
                   << std::endl;
       } else if (command == "matmul") {
         std::cout << matmul_gflops(placement) << std::endl;
+      } else if (command == "memory") {
+        std::cout << peak_gib(device) << std::endl;
+      } else if (command.starts_with("save ")) {
+        const at::Tensor velocity =
+            transformer.forward(latents, layout, prepared, 1).to(at::kCPU, at::kFloat).contiguous();
+        std::ofstream(command.substr(5), std::ios::binary)
+            .write(static_cast<const char*>(velocity.const_data_ptr()),
+                   static_cast<std::streamsize>(velocity.nbytes()));
+        std::cout << 0 << std::endl;
       } else {
         std::cerr << "bench_dit: unknown command '" << command << "'\n";
         return 2;

@@ -1,11 +1,14 @@
 // One side of bench/models/vae.py: times this program's VAE on command, so that the driver can take turns with the
 // other side under the same load. Reads "decode PLAN", "encode PLAN" or "matmul" per line; answers with seconds, or
 // GFLOP/s of a square matrix product, per line. "save PLAN FILE" writes the decoded sample as raw fp32, for the driver
-// to compare.
+// to compare. "memory" answers with the most GiB that tensors took on the GPU since the last
+// "memory"; "profile PLAN" writes the seconds of each block of the decoder, over all tiles, to stderr.
+#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <ATen/Parallel.h>
 
@@ -17,6 +20,27 @@ namespace {
 
 using namespace reelfarm;
 using namespace reelfarm::bench;
+
+void profile(const vae::CausalVae& model, const at::Tensor& latents, vae::DecodeOptions options) {
+  std::vector<double> of_block(model.decode_steps());
+  const at::Tensor mark = at::zeros({1}, at::TensorOptions().device(model.placement().device));
+  auto begin = std::chrono::steady_clock::now();
+  options.on_progress = [&](std::size_t done, std::size_t /*total*/) {
+    finish(mark.add(1));
+    const auto now = std::chrono::steady_clock::now();
+    of_block[(done - 1) % of_block.size()] += std::chrono::duration<double>(now - begin).count();
+    begin = now;
+  };
+  const double all =
+      seconds([&] { model.decode(latents, options, [](const vae::FrameChunk& chunk) { chunk.rgb8.cpu(); }); });
+  std::cerr << "profile " << options.plan << ": middle";
+  for (std::size_t i = 0; i < of_block.size(); ++i) {
+    if (i > 0) std::cerr << (i + 1 < of_block.size() ? ", up " + std::to_string(i - 1) : ", end");
+    std::cerr << ' ' << of_block[i] << " s";
+  }
+  std::cerr << ", all " << all << " s (the middle's figure holds the joining and copying of the tile before)\n";
+  std::cout << all << std::endl;
+}
 
 void answer(const std::string& line, const vae::CausalVae& model, const at::Tensor& latents, const at::Tensor& video) {
   std::istringstream words(line);
@@ -31,6 +55,10 @@ void answer(const std::string& line, const vae::CausalVae& model, const at::Tens
     std::cout << seconds([&] { model.encode(video, options.plan).cpu(); }) << std::endl;
   } else if (command == "matmul") {
     std::cout << matmul_gflops(model.placement()) << std::endl;
+  } else if (command == "memory") {
+    std::cout << peak_gib(model.placement().device) << std::endl;
+  } else if (command == "profile") {
+    profile(model, latents, options);
   } else if (command == "save") {
     std::string path;
     words >> path;

@@ -1,14 +1,16 @@
 """One transformer forward: this program next to diffusers, taking turns in one run.
 
     .venv/bin/python bench/models/dit.py build/bench/bin/bench_dit [--rounds 7] [--only demo] [--threads 1 2]
-    python3 bench/models/dit.py bench_dit --only 13b-81 --dtype bf16 --threads 8 --rounds 5      # on a GPU of 80 GB
+    python3 bench/models/dit.py bench_dit --only 13b-81 --dtype bf16 --dtype fp8 --threads 8 --rounds 5      # on a GPU of 80 GB
 
 Prints a table: median (and best) seconds of a forward, GFLOP/s next to those of a large matrix product in the same
 type on as many threads, and the seconds that are spent once per prompt (text refiner and modulation, 4 steps). The last
-column is what the attention of all blocks takes here, one after another, of a forward. The 13b shapes are HunyuanVideo's
+column but two is what the attention of all blocks takes here, one after another, of a forward; then the most GiB of
+tensors on the GPU, and how far our velocity is from diffusers' (which computes in bf16 next to fp8). The 13b shapes are HunyuanVideo's
 at 960x544, 81 and 121 frames, with random weights; diffusers' blocks are compiled there, as its users would.
 """
 
+import functools
 import pathlib
 import statistics
 import tempfile
@@ -17,7 +19,7 @@ import time
 import torch
 from diffusers import HunyuanVideoTransformer3DModel
 from safetensors.torch import save_file
-from side_by_side import DTYPES, Program, run
+from side_by_side import DTYPES, EIGHT_BIT, Program, distance, run
 
 SHAPES = {
     # name: heads, head_dim, rope, double, single, latents (L, h, w), text tokens, text width, pooled width
@@ -42,10 +44,15 @@ def flops(shape):
     return linear + ends + 4 * tokens * tokens * dim * (double + single)
 
 
-def write_model(shape, dtype, folder):
+@functools.cache
+def write_model(shape, dtype):
+    """The other side's model and inputs, and the folder in which this program finds them."""
+    # 26 GB of weights: memory, because a GPU machine's disk may be too small or slow for them.
+    keeper = tempfile.TemporaryDirectory(dir="/dev/shm" if on_gpu(shape) else None)
+    folder = pathlib.Path(keeper.name)
     heads, head_dim, rope, double, single, (frames, height, width), text, text_width, pooled = SHAPES[shape]
     torch.manual_seed(0)
-    torch.set_default_dtype(DTYPES[dtype])  # 13 B parameters in fp32 would not fit beside their copies
+    torch.set_default_dtype(dtype)  # 13 B parameters in fp32 would not fit beside their copies
     with torch.device("cuda" if on_gpu(shape) else "cpu"):
         model = HunyuanVideoTransformer3DModel(
             in_channels=33, out_channels=16, num_attention_heads=heads, attention_head_dim=head_dim, rope_axes_dim=rope,
@@ -59,7 +66,7 @@ def write_model(shape, dtype, folder):
     if on_gpu(shape):
         data = {name: tensor.cuda() for name, tensor in data.items()}
         model.compile_repeated_blocks(fullgraph=True)
-    return model, data
+    return model, data, folder, keeper
 
 
 @torch.inference_mode()
@@ -71,37 +78,36 @@ def diffusers_forward(model, data):
                      encoder_attention_mask=torch.ones(1, len(states), device=states.device),
                      pooled_projections=data["pooled"][None].to(dtype)).sample
     velocity.flatten()[0].item()  # waits for the device
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, velocity
 
 
 def measure(binary, shape, dtype, threads, rounds):
-    # 26 GB of weights: memory, because a GPU machine's disk may be too small or slow for them.
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if on_gpu(shape) else None) as folder:
-        folder = pathlib.Path(folder)
-        model, data = write_model(shape, dtype, folder)
-        torch.set_num_threads(threads)
-        program = Program(binary, folder, dtype, threads, "cuda" if on_gpu(shape) else "cpu")
-        ours, theirs, ceiling = [], [], []
-        program.ask("forward")
-        diffusers_forward(model, data)
-        for _ in range(rounds):
-            theirs.append(diffusers_forward(model, data))
-            ours.append(program.ask("forward"))
-        for _ in range(3):
-            ceiling.append(program.ask("matmul"))
-        prepare = statistics.median(program.ask("prepare") for _ in range(3))
-        program.ask("attention")
-        attention = statistics.median(program.ask("attention") for _ in range(5))
-        program.close()
+    model, data, folder, _ = write_model(shape, (DTYPES | EIGHT_BIT)[dtype])
+    torch.set_num_threads(threads)
+    program = Program(binary, folder, dtype, threads, "cuda" if on_gpu(shape) else "cpu")
+    ours, theirs = [], []
+    program.ask("forward")
+    program.ask("memory")
+    error = distance(program, diffusers_forward(model, data)[1], folder)
+    for _ in range(rounds):
+        theirs.append(diffusers_forward(model, data)[0])
+        ours.append(program.ask("forward"))
+    memory = program.ask("memory")
+    ceiling = max(program.ask("matmul") for _ in range(3))
+    prepare = statistics.median(program.ask("prepare") for _ in range(3))
+    program.ask("attention")
+    attention = statistics.median(program.ask("attention") for _ in range(5))
+    program.close()
     work = flops(shape) * 1e-9
     frames, height, width = SHAPES[shape][5]
-    share = attention * (SHAPES[shape][3] + SHAPES[shape][4]) / statistics.median(ours)
-    print(f"{shape:7} {frames}x{height}x{width:<3} {dtype:5} {threads:7} "
-          f"{statistics.median(theirs):9.3f} ({min(theirs):.3f}) {statistics.median(ours):9.3f} ({min(ours):.3f}) "
-          f"{statistics.median(theirs) / statistics.median(ours):7.2f} {work / statistics.median(ours):9.0f} "
-          f"{max(ceiling):9.0f} {prepare:9.4f} {share:6.0%}", flush=True)
+    middle = statistics.median(ours)
+    share = attention * (SHAPES[shape][3] + SHAPES[shape][4]) / middle
+    print(f"{shape:7} {frames}x{height}x{width:<3} {dtype:11} {threads:7} "
+          f"{statistics.median(theirs):9.3f} ({min(theirs):.3f}) {middle:9.3f} ({min(ours):.3f}) "
+          f"{statistics.median(theirs) / middle:7.2f} {work / middle:9.0f} "
+          f"{ceiling:9.0f} {prepare:9.4f} {share:6.0%} {memory:9.1f}  {error:.1e}", flush=True)
 
 
 if __name__ == "__main__":
-    run(__doc__, SHAPES, 7, "model   latents   dtype threads   diffusers (best), s      ours (best), s   ratio   GFLOP/s    matmul  prepare, s  attention", measure,
-        [shape for shape in SHAPES if not on_gpu(shape)])
+    run(__doc__, SHAPES, 7, "model   latents   dtype       threads   diffusers (best), s      ours (best), s   ratio   GFLOP/s    matmul  prepare, s  attention  GiB  error", measure,
+        [shape for shape in SHAPES if not on_gpu(shape)], DTYPES | EIGHT_BIT)

@@ -1,11 +1,14 @@
-"""VAE decode and encode on the CPU: this program next to diffusers, taking turns in one run.
+"""VAE decode and encode: this program next to diffusers, taking turns in one run.
 
     .venv/bin/python bench/models/vae.py build/bench/bin/bench_vae [--rounds 5] [--only 16-32-64-64] [--threads 1 2]
+    python3 bench/models/vae.py bench_vae --only hunyuan-81 --dtype bf16 --threads 8 --rounds 3      # on a GPU of 80 GB
 
 Prints a table: median (and best) seconds, and GFLOP/s of the convolutions as diffusers computes them next to those of a
 large matrix product in the same type on as many threads. decode: 31 latents of 20x12 to 121 frames of 160x96, to
 finished 8-bit frames here and to the float sample there. encode: the 9 frames that condition a next window (c = 3).
-`error` is the relative distance of the two decoded samples.
+`error` is the relative distance of the two decoded samples. The hunyuan shapes are HunyuanVideo's VAE at 960x544, 81 and
+121 frames, with random weights; there diffusers decodes with the plan `diffusers` only, next to all of ours, `GiB` is the
+most memory of our tensors, and `error` the distance to diffusers' sample of that plan, another plan's included.
 """
 
 import os
@@ -18,28 +21,40 @@ import time
 # as something else wants a core.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy
 import torch
 from diffusers import AutoencoderKLHunyuanVideo
 from safetensors.torch import save_file
-from side_by_side import DTYPES, Program, run
+from side_by_side import DTYPES, Program, distance, run
 
-LATENTS = (31, 12, 20)
+SMALL = dict(layers_per_block=1, mid_block_add_attention=False, norm_num_groups=8)
 SHAPES = {
-    "16-32-64-64": dict(block_out_channels=(16, 32, 64, 64), norm_num_groups=8),
-    "24-48-96-96": dict(block_out_channels=(24, 48, 96, 96), norm_num_groups=8),
+    # name: latents (L, h, w), config
+    "16-32-64-64": ((31, 12, 20), dict(block_out_channels=(16, 32, 64, 64), **SMALL)),
+    "24-48-96-96": ((31, 12, 20), dict(block_out_channels=(24, 48, 96, 96), **SMALL)),
+    "hunyuan-81": ((21, 68, 120), {}),
+    "hunyuan-121": ((31, 68, 120), {}),
 }
-WORK = (("decode", "diffusers"), ("decode", "whole"), ("encode", "diffusers"))
+
+
+def on_gpu(shape):
+    return shape.startswith("hunyuan")
+
+
+def work_of(shape):
+    if on_gpu(shape):
+        return (("decode", "diffusers"), ("decode", "long"), ("decode", "whole"))
+    return (("decode", "diffusers"), ("decode", "whole"), ("encode", "diffusers"))
 
 
 def write_model(shape, dtype, folder):
     torch.manual_seed(0)
-    model = AutoencoderKLHunyuanVideo(layers_per_block=1, mid_block_add_attention=False, **SHAPES[shape])
-    model = model.to(DTYPES[dtype]).eval()
+    latents, config = SHAPES[shape]
+    with torch.device("cuda" if on_gpu(shape) else "cpu"):
+        model = AutoencoderKLHunyuanVideo(**config).to(DTYPES[dtype]).eval()
     model.save_pretrained(folder / "vae")
-    data = {"latents": torch.randn(1, 16, *LATENTS), "video": torch.rand(1, 3, 9, 96, 160) * 2 - 1}
+    data = {"latents": torch.randn(1, 16, *latents), "video": torch.rand(1, 3, 9, 96, 160) * 2 - 1}
     save_file(data, folder / "data.safetensors")
-    return model, data
+    return model, {name: tensor.to(model.device) for name, tensor in data.items()}
 
 
 @torch.inference_mode()
@@ -50,6 +65,7 @@ def run_diffusers(model, data, kind, plan):
         result = model.decode(data["latents"].to(model.dtype) / model.config.scaling_factor).sample
     else:
         result = model.encode(data["video"].to(model.dtype)).latent_dist.mode() * model.config.scaling_factor
+    result.flatten()[0].item()  # waits for the device
     return time.perf_counter() - begin, result
 
 
@@ -68,34 +84,46 @@ def conv_gflop(model, data, kind, plan):
     return total * 1e-9
 
 
-def distance(program, model, data, folder):
-    program.ask(f"save whole {folder / 'sample.raw'}")
-    theirs = run_diffusers(model, data, "decode", "whole")[1].float()
-    ours = torch.from_numpy(numpy.fromfile(folder / "sample.raw", dtype=numpy.float32)).view(theirs.shape)
-    return ((ours - theirs).norm() / theirs.norm()).item()
-
-
 def measure(binary, shape, dtype, threads, rounds):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         model, data = write_model(shape, dtype, folder)
         torch.set_num_threads(threads)
-        program = Program(binary, folder, dtype, threads)
-        error = distance(program, model, data, folder)
+        program = Program(binary, folder, dtype, threads, "cuda" if on_gpu(shape) else "cpu")
         ceiling = max(program.ask("matmul") for _ in range(3))
-        for kind, plan in WORK:
-            work = conv_gflop(model, data, kind, plan)  # also the first, slower run
-            program.ask(f"{kind} {plan}")
+        reference = None
+        for kind, plan in work_of(shape):
+            both = not on_gpu(shape) or plan == "diffusers"
+            error = float("nan")
+            if both:
+                work = conv_gflop(model, data, kind, plan)  # also the first, slower run
+            if on_gpu(shape):
+                reference = reference if reference is not None else run_diffusers(model, data, kind, plan)[1].float().cpu()
+                torch.cuda.empty_cache()
+            program.ask("memory")
+            if kind == "decode":
+                error = distance(program, reference if on_gpu(shape) else run_diffusers(model, data, kind, plan)[1], folder,
+                                 f"save {plan}")
+            else:
+                program.ask(f"{kind} {plan}")
             ours, theirs = [], []
             for _ in range(rounds):
-                theirs.append(run_diffusers(model, data, kind, plan)[0])
+                if both:
+                    theirs.append(run_diffusers(model, data, kind, plan)[0])
+                    torch.cuda.empty_cache()
                 ours.append(program.ask(f"{kind} {plan}"))
+            memory = program.ask("memory")
             middle = statistics.median(ours)
-            print(f"{shape} {kind} {plan:9} {dtype:5} {threads:7} "
-                  f"{statistics.median(theirs):9.3f} ({min(theirs):.3f}) {middle:9.3f} ({min(ours):.3f}) "
-                  f"{statistics.median(theirs) / middle:6.2f} {work / middle:8.0f} {ceiling:7.0f}  {error:.1e}", flush=True)
+            if both:
+                peer = statistics.median(theirs)
+                other = f"{peer:9.3f} ({min(theirs):.3f})"
+            print(f"{shape:11} {kind} {plan:9} {dtype:5} {threads:7} {other if both else '':17} {middle:9.3f} ({min(ours):.3f}) "
+                  f"{peer / middle:6.2f} {work / middle:8.0f} {ceiling:7.0f} {memory:6.1f}  {error:.1e}", flush=True)
+            if on_gpu(shape):
+                program.ask(f"profile {plan}")
         program.close()
 
 
 if __name__ == "__main__":
-    run(__doc__, SHAPES, 5, "channels    work   plan      dtype threads  diffusers (best), s     ours (best), s  ratio  GFLOP/s  matmul  error", measure)
+    run(__doc__, SHAPES, 5, "channels    work   plan      dtype threads  diffusers (best), s     ours (best), s  ratio  GFLOP/s  matmul    GiB  error", measure,
+        [shape for shape in SHAPES if not on_gpu(shape)])

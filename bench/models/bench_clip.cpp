@@ -1,0 +1,113 @@
+// A whole clip in one window: encoders, steps, decode, finished 8-bit frames in host memory. Answers first with the
+// most GiB of tensors on the GPU while loading. Reads a line per clip, "FRAMES SEED PROMPT"; answers with a line of
+// seconds: all, until the first step began, the steps, the decode; then the most GiB of tensors on the GPU meanwhile. A
+// clip's frames go to OUT/SEED.raw as (F, H, W, 3) uint8 where OUT is given. The first frame is IMAGES/SEED.raw (H, W,
+// 3) uint8; where there is none the bundle's text-to-image part makes it, outside of the time, and it is written there.
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "bench/models/measured.hpp"
+#include "pipeline/nn/host_memory.hpp"
+#include "pipeline/render/renderer.hpp"
+
+namespace {
+
+using namespace reelfarm;
+
+struct Command {
+  std::filesystem::path bundle;
+  std::string dtype;
+  std::string device;
+  int width;
+  int height;
+  std::string tiles;
+  std::filesystem::path images;
+  std::filesystem::path out;
+};
+
+void write_bytes(const std::filesystem::path& path, const at::Tensor& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
+}
+
+at::Tensor first_frame(const render::Renderer& renderer, const Command& command, const render::WindowRequest& request) {
+  const std::filesystem::path path = command.images / (std::to_string(request.seed) + ".raw");
+  at::Tensor frame;
+  if (std::filesystem::exists(path)) {
+    frame = at::empty({command.height, command.width, 3}, at::kByte);
+    std::ifstream(path, std::ios::binary)
+        .read(static_cast<char*>(frame.mutable_data_ptr()), static_cast<std::streamsize>(frame.nbytes()));
+  } else {
+    frame = renderer.first_frame(request.prompt, command.width, command.height, request.seed).contiguous();
+    write_bytes(path, frame);
+  }
+  return frame.unsqueeze(0);
+}
+
+void clip(const render::Renderer& renderer, const Command& command, std::int64_t count, render::WindowRequest request) {
+  request.condition = first_frame(renderer, command, request);
+  bench::peak_gib(renderer.options().placement.device);
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  const Clock::time_point begin = Clock::now();
+  double encoded = 0;
+  const at::Tensor latents = renderer.denoise(request, [&](const render::Progress& progress) {
+    if (progress.phase == render::Phase::encode && progress.fraction >= 1.0) encoded = since(begin);
+  });
+  bench::finish(latents);
+  const double denoised = since(begin);
+  at::Tensor frames = at::empty({count, command.height, command.width, 3}, at::kByte);
+  renderer.decode(latents, {}, [&](const render::DecodedFrames& chunk) {
+    frames.narrow(0, chunk.first_frame, chunk.rgb8.size(0)).copy_(chunk.rgb8);
+  });
+  const double all = since(begin);
+  std::cout << all << ' ' << encoded << ' ' << denoised - encoded << ' ' << all - denoised << ' '
+            << bench::peak_gib(renderer.options().placement.device) << std::endl;
+  if (!command.out.empty()) write_bytes(command.out / (std::to_string(request.seed) + ".raw"), frames);
+}
+
+void run(const Command& command) {
+  const c10::Device device = nn::resolve_device(command.device);
+  const weights::Bundle bundle = weights::Bundle::open(command.bundle);
+  const render::Renderer renderer(bundle, {bench::placement_of(command.dtype, device), command.tiles, nullptr});
+  std::cout << bench::peak_gib(device) << std::endl;
+  render::WindowRequest request;
+  request.width = command.width;
+  request.height = command.height;
+  request.steps = renderer.manifest().sampling.steps;
+  request.shift = renderer.manifest().sampling.shift;
+  request.guidance = renderer.manifest().sampling.guidance;
+  std::int64_t frames = 0;
+  while (std::cin >> frames >> request.seed && std::getline(std::cin >> std::ws, request.prompt)) {
+    request.num_latents = (frames - 1) / renderer.manifest().vae_scale_temporal + 1;
+    clip(renderer, command, frames, request);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  nn::keep_host_memory();
+  if (argc != 9 && argc != 10) {
+    std::cerr << "usage: bench_clip BUNDLE fp32|bf16|fp8|fp8-linears THREADS cpu|cuda WIDTH HEIGHT TILES IMAGES "
+                 "[OUT]\n";
+    return 2;
+  }
+  try {
+    at::set_num_threads(std::stoi(argv[3]));
+    run({argv[1], argv[2], argv[4], std::stoi(argv[5]), std::stoi(argv[6]), argv[7], argv[8],
+         argc == 10 ? argv[9] : ""});
+  } catch (const std::exception& error) {
+    std::cerr << "bench_clip: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
