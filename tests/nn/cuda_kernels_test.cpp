@@ -1,25 +1,21 @@
 // The CUDA plug-in against the CPU. Without a GPU this test says so and counts as missing (exit code 77).
 #include "pipeline/nn/cuda_kernels.hpp"
 
-#include <cstdio>
-
 #include <gtest/gtest.h>
 
 #include "pipeline/nn/attention.hpp"
-#include "pipeline/nn/cuda_backend.hpp"
 #include "pipeline/nn/norm.hpp"
 #include "pipeline/nn/rotary.hpp"
+#include "tests/support/gpu_tests.hpp"
+#include "tests/support/relative_error.hpp"
 
 namespace reelfarm::nn {
+using test::relative_error;
+
 namespace {
 
 constexpr double kEps = 1e-6;
 const c10::Device kGpu(c10::kCUDA, 0);
-
-double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  const at::Tensor wide = expected.to(at::kCPU, at::kDouble);
-  return ((found.to(at::kCPU, at::kDouble) - wide).norm() / wide.norm()).item<double>();
-}
 
 struct Dtype {
   at::ScalarType type;
@@ -96,11 +92,5 @@ TEST(CudaAttention, AgreesWithTheCpuWhicheverKernelTakesIt) {
 }  // namespace reelfarm::nn
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  if (!reelfarm::nn::cuda_device_present()) {
-    std::puts("not run: no NVIDIA driver with a visible device answers on this machine");
-    return 77;
-  }
-  reelfarm::nn::load_cuda_backend();
-  return RUN_ALL_TESTS();
+  return reelfarm::test::run_gpu_tests(argc, argv);
 }

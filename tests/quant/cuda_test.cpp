@@ -6,13 +6,13 @@
 
 #include "pipeline/nn/add.hpp"
 #include "pipeline/nn/attention.hpp"
-#include "pipeline/nn/cuda_backend.hpp"
 #include "pipeline/nn/cuda_kernels.hpp"
 #include "pipeline/nn/gelu.hpp"
 #include "pipeline/quant/attention.hpp"
 #include "pipeline/quant/joined.hpp"
 #include "pipeline/quant/linear.hpp"
 #include "pipeline/quant/norm.hpp"
+#include "tests/support/gpu_tests.hpp"
 #include "tests/support/relative_error.hpp"
 #include "tests/support/weight_file.hpp"
 
@@ -154,11 +154,5 @@ TEST(CudaAttentionIn8Bits, IsAsCloseToTheFloatOneAsThePlainForm) {
 }  // namespace reelfarm::quant::testing
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  if (!reelfarm::nn::cuda_device_present() || reelfarm::nn::cuda_compute_capability(0) < 90) {
-    std::puts("not run: no GPU of compute capability 9.0 or newer answers on this machine");
-    return 77;
-  }
-  reelfarm::nn::load_cuda_backend();
-  return RUN_ALL_TESTS();
+  return reelfarm::test::run_gpu_tests(argc, argv, 90);
 }

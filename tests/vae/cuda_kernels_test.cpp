@@ -1,15 +1,13 @@
 // The CUDA plug-in's passes over videos against the CPU. Without a GPU this test says so and counts as missing (exit
 // code 77).
-#include <cstdio>
-
 #include <gtest/gtest.h>
 
 #include "pipeline/nn/add.hpp"
-#include "pipeline/nn/cuda_backend.hpp"
 #include "pipeline/nn/group_norm.hpp"
 #include "pipeline/nn/video_kernels.hpp"
 #include "pipeline/vae/causal_padding.hpp"
 #include "pipeline/vae/phase_interleave.hpp"
+#include "tests/support/gpu_tests.hpp"
 #include "tests/support/relative_error.hpp"
 #include "tests/support/weight_file.hpp"
 
@@ -87,11 +85,5 @@ TEST(VideoKernels, InterleavingAgreesWithTheCpu) {
 }  // namespace reelfarm::vae
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  if (!reelfarm::nn::cuda_device_present()) {
-    std::puts("not run: no NVIDIA driver with a visible device answers on this machine");
-    return 77;
-  }
-  reelfarm::nn::load_cuda_backend();
-  return RUN_ALL_TESTS();
+  return reelfarm::test::run_gpu_tests(argc, argv);
 }
