@@ -16,7 +16,9 @@
 #include "queue/data_folder.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "queue/job_store.hpp"
+#include "queue/keys.hpp"
 #include "queue/private_redis.hpp"
+#include "worker/agent/dead_sockets.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -238,6 +240,25 @@ TEST_F(AgentTest, ADrainReleasesTheRunningWindowUnharmedAndEndsWithZero) {
   EXPECT_TRUE(store_->list_groups().empty());
 }
 
+TEST_F(AgentTest, AWindowOfAGroupThatItsOperatorKillsIsNoCrash) {
+  const std::string job = add_job("deaf");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  drain();
+  ASSERT_TRUE(eventually([&] {
+    const auto groups = store_->list_groups();
+    return groups.size() == 1 && groups[0].state == GroupState::draining;
+  }));
+  EXPECT_EQ(window(job).state, TaskState::leased);
+  drain();
+  EXPECT_EQ(join(), 0);
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.state, TaskState::ready);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0) << record.error;
+  EXPECT_TRUE(store_->host_crashes(job).empty());
+}
+
 TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {
   const std::string job = add_job("slow");
   start_agent();
@@ -248,6 +269,86 @@ TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {
   // The group is free for the next job.
   const std::string next = add_job("render");
   EXPECT_TRUE(becomes(next, 0, TaskState::done));
+}
+
+TEST_F(AgentTest, AWindowThatIsLostAndLeasedAgainIsNotTakenForTheOldOne) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  ASSERT_EQ(store_->leases().size(), 1u);
+  ASSERT_EQ(store_->release(store_->leases()[0], "taken away"), ReplyCode::ok);
+  ASSERT_TRUE(eventually([&] { return window(job).attempt == 2 && window(job).progress.step >= 3; }));
+  EXPECT_EQ(window(job).preemptions, 1) << "what the ranks said of the first lease ended the second";
+}
+
+TEST_F(AgentTest, ATailThatRedisHasLostByTheEndOfItsWindowIsPublishedWithIt) {
+  const std::string job = add_job("slow-write", 2);
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).tail_published; }));
+  // As a replica that lacks the last moments has it.
+  detail::ConnectionOptions options;
+  options.url = RedisUrl::parse(redis_->url());
+  detail::RedisConnection connection(options);
+  connection.command({"HDEL", Keys("reelfarm").task(task_id(job, TaskKind::window)), "tail", "tail_sha256"});
+  ASSERT_FALSE(window(job).tail_published);
+  ASSERT_TRUE(becomes(job, 0, TaskState::done));
+  EXPECT_TRUE(window(job).tail_published);
+  EXPECT_EQ(window(job).attempt, 1);
+  ASSERT_TRUE(becomes(job, 1, TaskState::done));
+  EXPECT_EQ(window(job, 1).failures, 0);
+}
+
+TEST_F(AgentTest, AWindowThatIsDoneWithoutATailIsRenderedAgain) {
+  const std::string job = add_job("render", 2);
+  ClaimFilter filter;
+  filter.owner = "another";
+  filter.host = "another-host";
+  filter.bundle_hash = "scripted-hash";
+  filter.fingerprint = "scripted";
+  const auto lease = store_->claim(filter);
+  ASSERT_TRUE(lease);
+  const FinishReport without_tail{"digest", {"scripted/x", "digest", 1, 17}, std::nullopt, ""};
+  ASSERT_EQ(store_->finish(lease->token, without_tail), ReplyCode::ok);
+  start_agent();
+  ASSERT_TRUE(becomes(job, 1, TaskState::done));
+  EXPECT_EQ(window(job).attempt, 2);
+  EXPECT_EQ(window(job, 1).failures, 0);
+}
+
+TEST_F(AgentTest, OthersThatLookWhetherItListensCostItNothing) {
+  start_agent();
+  const auto group = [&] {
+    const auto groups = store_->list_groups();
+    return groups.empty() ? GroupRecord{} : groups[0];
+  };
+  ASSERT_TRUE(eventually([&] { return group().state == GroupState::idle; }));
+  const std::string id = group().id;
+  const auto folder = std::filesystem::temp_directory_path();
+  const auto socket = folder / ("reelfarm-" + id.substr(id.size() - 8) + ".sock");
+  for (int look = 0; look < 10; ++look) {  // more than may wait to be taken
+    std::filesystem::last_write_time(socket, std::filesystem::file_time_type::clock::now() - std::chrono::minutes(2));
+    remove_dead_sockets(folder);
+    ASSERT_TRUE(std::filesystem::exists(socket));
+  }
+  detail::ConnectionOptions options;
+  options.url = RedisUrl::parse(redis_->url());
+  detail::RedisConnection connection(options);
+  // Of what is asked here only a claim looks for tasks whose rest is over.
+  const auto claims = [&] {
+    const auto reply = connection.command({"INFO", "commandstats"});
+    const std::string text = detail::Reply(reply.get()).text();
+    const std::string name = "cmdstat_zrangebyscore:calls=";
+    return std::stoll(text.substr(text.find(name) + name.size()));
+  };
+  const auto before = claims();
+  for (int heartbeat = 0; heartbeat < 3; ++heartbeat) {
+    const auto seen = group().last_seen;
+    ASSERT_TRUE(eventually([&] { return group().last_seen > seen; }));
+  }
+  // One each fifth of a second; a loop that never waits makes thousands.
+  EXPECT_LT(claims() - before, 100);
+  const std::string job = add_job("render");
+  EXPECT_TRUE(becomes(job, 0, TaskState::done));
 }
 
 TEST_F(AgentTest, WithoutItsDataFolderAGroupWaitsAndSaysWhy) {

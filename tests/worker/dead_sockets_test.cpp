@@ -41,7 +41,8 @@ TEST(DeadSockets, OnlyOldOnesWithoutAListenerGo) {
   std::ofstream(file) << "no socket";
   for (const fs::path& path : {dead, other, alive.path(), file}) make_old(path);
 
-  remove_dead_sockets(folder.path());
+  // More often than the listener has room for those who look, as when it is stopped: nobody waits for it.
+  for (int look = 0; look < 10; ++look) remove_dead_sockets(folder.path());
   EXPECT_FALSE(fs::exists(dead));
   EXPECT_TRUE(fs::exists(young));
   EXPECT_TRUE(fs::exists(other));

@@ -4,6 +4,8 @@
 //   always-crash      ends with code 7 at step 2
 //   hang              stops ticking at step 2 of the first attempt, renders on the next
 //   slow              one step a 50 ms, so that a test can stop it
+//   deaf              one step a 50 ms for ever, whatever it is told
+//   slow-write        as render, but takes 2 s between its tail and its end
 //   fail-data         reports a failure of class data
 //   lost-tail         cannot read its tail on the first attempt, renders on the next; renders where there is no tail
 //   lost-image        cannot read its image
@@ -85,9 +87,11 @@ class ScriptedRanks {
       send(InputLost{order.task, "cannot open what it starts from"});
       return;
     }
-    const int steps = order.prompt == "slow" ? 2000 : 4;
+    const bool deaf = order.prompt == "deaf";
+    const bool slow = deaf || order.prompt == "slow";
+    const int steps = slow ? 2000 : 4;
     for (int step = 0; step <= steps; ++step) {
-      if (stop_asked(order.task)) {
+      if (stop_asked(order.task) && !deaf) {
         send(Released{order.task, step});
         return;
       }
@@ -95,11 +99,15 @@ class ScriptedRanks {
       const bool first = order.attempt == 1;
       if (step == 2 && (order.prompt == "always-crash" || (order.prompt == "crash" && first))) std::_Exit(7);
       if (step == 2 && order.prompt == "hang" && first) ::pause();
-      if (order.prompt == "slow") wait(50);
+      if (slow) wait(50);
     }
     const std::string name = order.task + "_a" + std::to_string(order.attempt) + "_" + order.nonce;
     send(TailReady{order.task, write(name + ".tail", 1)});
-    send(Tick{order.task, "write", steps, steps, 0.5});
+    const int pieces = order.prompt == "slow-write" ? 40 : 1;
+    for (int piece = 0; piece < pieces; ++piece) {
+      send(Tick{order.task, "write", steps, steps, 0.5});
+      if (pieces > 1) wait(50);
+    }
     send(Done{order.task, write(name, 4 * (order.num_latents - 1) + 1), "{}"});
   }
 

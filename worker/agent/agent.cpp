@@ -73,7 +73,7 @@ int Agent::Impl::run(int drain_descriptor) {
     check_deadlines();
     talk_to_queue();
     if (kill_now || give_up || (draining && Clock::now() - drain_began > options.drain_limit)) {
-      if (ranks) ranks_died(queue::FailureClass::crash, "the group was killed");
+      if (ranks) give_back_killed();
       talk_to_queue();
       break;
     }
@@ -103,7 +103,11 @@ int Agent::Impl::run(int drain_descriptor) {
 }
 
 void Agent::Impl::wait_for_events(int drain_descriptor) {
-  pollfd events[3] = {{drain_descriptor, POLLIN, 0}, {listener.descriptor(), POLLIN, 0}, {-1, POLLIN, 0}};
+  // Whoever else connects only wants to know whether somebody listens (dead_sockets), and is let go. Until rank 0 has
+  // said who it is the others wait, since one of them may be it.
+  const bool may_accept = !channel || ready;
+  pollfd events[3] = {
+      {drain_descriptor, POLLIN, 0}, {may_accept ? listener.descriptor() : -1, POLLIN, 0}, {-1, POLLIN, 0}};
   if (channel) events[2].fd = channel->descriptor();
   constexpr int kLongestWaitMs = 200;
   ::poll(events, 3, kLongestWaitMs);
@@ -116,8 +120,9 @@ void Agent::Impl::wait_for_events(int drain_descriptor) {
       begin_drain("asked to stop");
     }
   }
-  if (events[1].revents != 0 && !channel) {
-    channel = listener.accept();
+  if (events[1].revents != 0) {
+    std::optional<LineChannel> next = listener.accept();
+    if (!channel && !ready) channel = std::move(next);
   }
 }
 
@@ -137,17 +142,27 @@ void Agent::Impl::start_ranks() {
   ranks.emplace(options.launch);
 }
 
-void Agent::Impl::ranks_died(queue::FailureClass failure, const std::string& how) {
-  const int code = ranks->exit_code().value_or(1);
+void Agent::Impl::end_ranks(const decltype(Report::content)& ending) {
   ranks->kill_all();
   // Only now, with every rank confirmed dead, may another group have the tasks.
   ranks.reset();
   channel.reset();
   for (auto& [id, task] : held) {
-    if (!task.lost) outbox.add({task.lease.token, FailureReport{failure, how}});
+    if (!task.lost) outbox.add({task.lease.token, ending});
   }
-  const std::size_t lost_tasks = held.size();
   held.clear();
+}
+
+/// Whoever ends the group wants its end, so that nothing of this counts against the task or the host.
+void Agent::Impl::give_back_killed() {
+  spdlog::warn("group={} killed while it drained; {} task(s) go back to the queue", group, held.size());
+  end_ranks(ReleaseReport{"the group was killed while it drained"});
+}
+
+void Agent::Impl::ranks_died(queue::FailureClass failure, const std::string& how) {
+  const int code = ranks->exit_code().value_or(1);
+  const std::size_t lost_tasks = held.size();
+  end_ranks(FailureReport{failure, how});
   failed_starts = ready ? 1 : failed_starts + 1;
   const bool was_ready = std::exchange(ready, false);
   const auto pause =

@@ -66,6 +66,8 @@ bool Agent::Impl::data_is_usable() {
 
 void Agent::Impl::claim() {
   if (!rendering() || draining || drain_requested) return;
+  // The ranks have still to let go of what was lost, and the queue may well offer the same task again.
+  if (std::ranges::any_of(held, [](const auto& entry) { return entry.second.lost; })) return;
   const bool hands_full = static_cast<int>(held.size()) >= options.max_leases;
   if (hands_full || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
   if (!data_is_usable()) return;
@@ -88,7 +90,15 @@ void Agent::Impl::claim() {
     channel->send(encode(order));
   } catch (const std::invalid_argument& error) {
     held.erase(token.task);
-    outbox.add({token, FailureReport{queue::FailureClass::internal, error.what()}});
+    const auto without_tail = std::ranges::find_if(lease->inputs, [](const queue::TaskInput& input) {
+      return input.kind == queue::TaskKind::window && !input.tail;
+    });
+    if (without_tail != lease->inputs.end()) {
+      const std::string digest = without_tail->artifact ? without_tail->artifact->sha256 : "";
+      outbox.add({token, InputReport{without_tail->task, digest, error.what()}});
+    } else {
+      outbox.add({token, FailureReport{queue::FailureClass::internal, error.what()}});
+    }
   }
 }
 

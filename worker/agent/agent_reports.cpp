@@ -52,12 +52,16 @@ void Agent::Impl::on(const Tick& tick) {
 }
 
 void Agent::Impl::on(const TailReady& tail) {
+  if (HeldTask* const task = find(tail.task)) task->tail = artifact_of(tail.file);
   report(tail.task, artifact_of(tail.file), false);
 }
 
 void Agent::Impl::on(const Done& done) {
   spdlog::info("group={} task={} done: {}", group, done.task, done.file.path);
-  report(done.task, queue::FinishReport{done.file.sha256, artifact_of(done.file), std::nullopt, done.metrics}, true);
+  const HeldTask* const task = find(done.task);
+  // The tail once more: a replica that took over since may never have heard of it.
+  const auto tail = task ? task->tail : std::nullopt;
+  report(done.task, queue::FinishReport{done.file.sha256, artifact_of(done.file), tail, done.metrics}, true);
 }
 
 void Agent::Impl::on(const Failed& failed) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "queue/task.hpp"
@@ -15,8 +16,9 @@ struct HeldTask {
   std::string phase = "encode";
   std::chrono::steady_clock::time_point last_tick;
   std::chrono::steady_clock::time_point last_renewal;
-  bool stopping = false;  ///< the ranks were told to give it up
-  bool lost = false;      ///< the lease is another's now: nothing more is reported about it
+  bool stopping = false;                  ///< the ranks were told to give it up
+  bool lost = false;                      ///< the lease is another's now: nothing more is reported about it
+  std::optional<queue::Artifact> tail{};  ///< as it was published
 
   /// Past its denoise steps: another window may start beside it.
   bool past_denoising() const { return phase == "decode" || phase == "write"; }

@@ -30,6 +30,8 @@ struct Agent::Impl {
 
   void wait_for_events(int drain_descriptor);
   void start_ranks();
+  void end_ranks(const decltype(Report::content)& ending);
+  void give_back_killed();
   void ranks_died(queue::FailureClass failure, const std::string& how);
   void read_messages();
   void forgive_silence(Clock::duration lost);
