@@ -33,14 +33,35 @@ json group_json(const queue::GroupRecord& group, queue::ServerTime now) {
           {"seen_seconds_ago", seconds_since(group.last_seen, now)}};
 }
 
+const char* state_of(const queue::StitcherRecord& stitcher) {
+  return stitcher.gone ? "gone" : stitcher.tasks.empty() ? "idle" : "busy";
+}
+
+json stitcher_json(const queue::StitcherRecord& stitcher, queue::ServerTime now) {
+  return {{"stitcher", stitcher.id},   {"state", state_of(stitcher)},
+          {"host", stitcher.host},     {"pid", stitcher.pid},
+          {"follow", stitcher.follow}, {"note", stitcher.note},
+          {"tasks", stitcher.tasks},   {"seen_seconds_ago", seconds_since(stitcher.last_seen, now)}};
+}
+
+std::string joined(const std::vector<std::string>& tasks) {
+  std::string text;
+  for (const std::string& task : tasks) text += (text.empty() ? "" : " ") + task;
+  return text;
+}
+
+void print_row(const queue::StitcherRecord& stitcher) {
+  std::printf("%-24s  %-9s  %-16s  %s%s%s\n", stitcher.id.c_str(), state_of(stitcher),
+              one_line(stitcher.host, 16).c_str(), joined(stitcher.tasks).c_str(), stitcher.note.empty() ? "" : "  ",
+              stitcher.note.c_str());
+}
+
 void print_row(const queue::GroupRecord& group) {
-  std::string tasks;
-  for (const std::string& task : group.tasks) tasks += (tasks.empty() ? "" : " ") + task;
   const std::string device = group.device_name.empty() ? group.device : group.device_name;
   std::printf("%-24s  %-9s  %-16s  %2d x %-24s  %-6s  %-16s  %s%s%s\n", group.id.c_str(),
               std::string(to_string(group.state)).c_str(), one_line(group.host, 16).c_str(), group.ranks,
-              one_line(device, 24).c_str(), group.dtype.c_str(), one_line(group.bundle, 16).c_str(), tasks.c_str(),
-              group.note.empty() ? "" : "  ", group.note.c_str());
+              one_line(device, 24).c_str(), group.dtype.c_str(), one_line(group.bundle, 16).c_str(),
+              joined(group.tasks).c_str(), group.note.empty() ? "" : "  ", group.note.c_str());
 }
 
 int change_drain(const Arguments& arguments, bool drain) {
@@ -63,17 +84,25 @@ int run_groups(const Arguments& arguments) {
   queue::JobStore store = connect(arguments, data_folder(arguments));
   const queue::ServerTime now = store.now();
   const auto groups = store.list_groups();
+  const auto stitchers = store.list_stitchers();
   if (arguments.flag("json")) {
     for (const queue::GroupRecord& group : groups) std::printf("%s\n", group_json(group, now).dump().c_str());
+    for (const queue::StitcherRecord& one : stitchers) std::printf("%s\n", stitcher_json(one, now).dump().c_str());
     return kDone;
   }
   if (groups.empty()) {
     std::printf("no worker groups\n");
-    return kDone;
+  } else {
+    std::printf("%-24s  %-9s  %-16s  %-29s  %-6s  %-16s  %s\n", "group", "state", "host", "ranks x device", "dtype",
+                "bundle", "tasks");
+    for (const queue::GroupRecord& group : groups) print_row(group);
   }
-  std::printf("%-24s  %-9s  %-16s  %-29s  %-6s  %-16s  %s\n", "group", "state", "host", "ranks x device", "dtype",
-              "bundle", "tasks");
-  for (const queue::GroupRecord& group : groups) print_row(group);
+  if (stitchers.empty()) {
+    std::printf("no stitchers\n");
+  } else {
+    std::printf("%-24s  %-9s  %-16s  %s\n", "stitcher", "state", "host", "tasks");
+    for (const queue::StitcherRecord& stitcher : stitchers) print_row(stitcher);
+  }
   return kDone;
 }
 

@@ -1,5 +1,7 @@
 #include "cli/input_image.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -83,8 +85,10 @@ queue::ImageInput inspect_image(const std::string& path) {
 
 void store_input(const queue::DataFolder& data, const std::string& path, const queue::ImageInput& image) {
   const fs::path target = data.input(image.sha256);
+  // gc takes inputs that no job names unless they are young, and this one is named only after the submit.
+  if (::utimensat(AT_FDCWD, target.c_str(), nullptr, 0) == 0) return;
   std::error_code ignored;
-  if (fs::exists(target, ignored)) return;
+  if (errno != ENOENT && fs::exists(target, ignored)) return;
   artifacts::create_folders(data.inputs());
   const fs::path temporary = data.inputs() / (".input-" + image.sha256 + "-" + std::to_string(::getpid()) + ".tmp");
   try {

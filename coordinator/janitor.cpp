@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "coordinator/kept_state.hpp"
+#include "coordinator/removal.hpp"
+#include "pipeline/artifacts/errors.hpp"
 #include "queue/errors.hpp"
 
 namespace reelfarm::coordinator {
@@ -35,12 +37,19 @@ bool knows_end(const queue::DataFolder& data, const std::string& job) try {
   return false;
 }
 
-/// True when there was something to remove.
-bool remove_kept_steps(const queue::DataFolder& data, const std::string& job) {
+enum class Removed { nothing, all, not_all };
+
+/// `what`: a word for the log.
+Removed remove_folder(const fs::path& folder, const std::string& job, const char* what) {
   std::error_code error;
-  const std::uintmax_t removed = fs::remove_all(data.job_steps(job), error);
-  if (error) spdlog::warn("job={} steps=kept error=\"{}\"", job, error.message());
-  return !error && removed > 0;
+  if (!fs::exists(folder, error)) return Removed::nothing;
+  try {
+    remove_tree(folder);
+    return Removed::all;
+  } catch (const artifacts::StorageError& problem) {
+    spdlog::warn("job={} {}=kept error=\"{}\"", job, what, problem.what());
+    return Removed::not_all;
+  }
 }
 
 int remove_half_written(const fs::path& folder, std::chrono::hours stale_after) {
@@ -60,24 +69,22 @@ int remove_half_written(const fs::path& folder, std::chrono::hours stale_after) 
 
 JanitorResult clean(queue::JobStore& store, const queue::DataFolder& data, const JanitorOptions& options) {
   JanitorResult result;
+  result.removals_ended = finish_removals(store, data);
   const queue::ServerTime now = store.now();
   for (const std::string& id : store.finished_before(now, kMaxJobsPerPass)) {
-    // A job that was cleaned before has no such folder, which is cheaper to ask than Redis.
+    // A job that was cleaned before has no such folders, which is cheaper to ask than Redis.
     std::error_code error;
-    if (!fs::exists(data.job_windows(id), error)) continue;
+    if (!fs::exists(data.job_windows(id), error) && !fs::exists(data.job_image(id), error)) continue;
     const auto job = store.get_job(id);
     if (!job || !is_due(*job, now, options) || !knows_end(data, id)) continue;
-    fs::remove_all(data.job_windows(id), error);
-    fs::remove_all(data.job_image(id), error);
-    if (error) {
-      spdlog::warn("job={} windows=kept error=\"{}\"", id, error.message());
-      continue;
-    }
+    const Removed windows = remove_folder(data.job_windows(id), id, "windows");
+    const Removed image = remove_folder(data.job_image(id), id, "image");
+    if (windows == Removed::not_all || image == Removed::not_all) continue;
     ++result.jobs_cleaned;
     spdlog::info("job={} windows=removed keep={}", id, queue::to_string(job->spec.keep));
   }
   for (const std::string& id : store.finished_before(now - options.stale_after, kMaxJobsPerPass)) {
-    if (remove_kept_steps(data, id)) ++result.steps_removed;
+    if (remove_folder(data.job_steps(id), id, "steps") == Removed::all) ++result.steps_removed;
   }
   result.files_removed =
       remove_half_written(data.inputs(), options.stale_after) + remove_half_written(data.root(), options.stale_after);

@@ -19,15 +19,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> jobs_with_a_file(const queue::DataFolder& data) {
+struct JobsInData {
+  std::vector<std::string> planned;  ///< have a job.json
+  std::vector<std::string> removed;  ///< had one, until their removal began
+};
+
+JobsInData jobs_in(const queue::DataFolder& data) {
   std::error_code error;
   fs::directory_iterator folders(data.jobs(), error);
   if (error) throw artifacts::StorageError("list", data.jobs(), 0, error.value());
-  std::vector<std::string> jobs;
+  JobsInData jobs;
   for (const fs::directory_entry& folder : folders) {
     const std::string job = folder.path().filename().string();
     std::error_code ignored;
-    if (queue::is_job_id(job) && fs::exists(data.job_file(job), ignored)) jobs.push_back(job);
+    if (!queue::is_job_id(job)) continue;
+    if (fs::exists(data.job_file(job), ignored)) {
+      jobs.planned.push_back(job);
+    } else if (fs::exists(data.removed_job_file(job), ignored)) {
+      jobs.removed.push_back(job);
+    }
   }
   return jobs;
 }
@@ -112,7 +122,12 @@ RebuildResult rebuild(queue::JobStore& store, const queue::DataFolder& data) {
     }
     ++result.unreadable;
   };
-  for (const std::string& job : store.unknown_jobs(jobs_with_a_file(data))) {
+  const JobsInData jobs = jobs_in(data);
+  for (const std::string& job : jobs.removed) store.mark_removing(job);
+  const std::vector<queue::Standing> standing = store.standing(jobs.planned);
+  for (std::size_t i = 0; i < standing.size(); ++i) {
+    const std::string& job = jobs.planned[i];
+    if (standing[i] != queue::Standing::unknown) continue;
     attempt(job, [&] {
       if (auto file = read_job_file(data, job)) files.push_back(std::move(*file));
     });

@@ -34,6 +34,8 @@ class DataFolder {
   std::filesystem::path jobs() const { return root_ / "jobs"; }
   std::filesystem::path job(std::string_view job) const { return jobs() / job; }
   std::filesystem::path job_file(std::string_view id) const { return job(id) / "job.json"; }
+  /// The same file of a job whose removal has begun: nobody brings it back from there.
+  std::filesystem::path removed_job_file(std::string_view id) const { return job(id) / "removed.json"; }
   std::filesystem::path job_state(std::string_view id) const { return job(id) / "state.json"; }
   std::filesystem::path job_windows(std::string_view id) const { return job(id) / "windows"; }
   /// What ranks have reached in windows that are not finished.

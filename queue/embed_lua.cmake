@@ -1,12 +1,20 @@
-# cmake -DOUTPUT=scripts_data.cpp -DDIRECTORY=queue/lua -DNAMES=a,b,... -P embed_lua.cmake
-# Writes the scripts into a C++ file as raw string literals, so that the programs need no files at run time.
+# cmake -DOUTPUT=scripts_data.cpp -DDIRECTORY=queue/lua -DPRELUDE=a,b,... -DNAMES=c,d,... -P embed_lua.cmake
+# Writes the scripts into a C++ file as raw string literals, so that the programs need no files at run time. The parts of
+# lua/prelude become one, "prelude", in the order given.
+string(REPLACE "," ";" parts "${PRELUDE}")
 string(REPLACE "," ";" names "${NAMES}")
 set(text "// Made from queue/lua/*.lua by embed_lua.cmake.\n#include \"queue/detail/scripts_data.hpp\"\n\nnamespace reelfarm::queue::detail {\n\n")
+string(APPEND text "static constexpr std::string_view k_prelude =")
+foreach(part ${parts})
+  file(READ ${DIRECTORY}/prelude/${part}.lua body)
+  string(APPEND text "\n    R\"lua(${body}\n)lua\"")
+endforeach()
+string(APPEND text ";\n\n")
 foreach(name ${names})
   file(READ ${DIRECTORY}/${name}.lua body)
   string(APPEND text "static constexpr std::string_view k_${name} = R\"lua(${body})lua\";\n\n")
 endforeach()
-string(APPEND text "const std::vector<ScriptSource>& script_sources() {\n  static const std::vector<ScriptSource> sources = {\n")
+string(APPEND text "const std::vector<ScriptSource>& script_sources() {\n  static const std::vector<ScriptSource> sources = {\n      {\"prelude\", k_prelude},\n")
 foreach(name ${names})
   string(APPEND text "      {\"${name}\", k_${name}},\n")
 endforeach()

@@ -34,6 +34,18 @@ struct GroupRecord {
   ServerTime last_seen{};
 };
 
+/// A stitcher that is, or lately was, there.
+struct StitcherRecord {
+  std::string id{};  ///< the owner of its leases; unique per start
+  std::string host{};
+  int pid = 0;
+  int follow = 0;                    ///< jobs that it follows while they are rendered; it takes one more that is ready
+  std::string note{};                ///< why it takes nothing, for people; empty: it does
+  std::vector<std::string> tasks{};  ///< leased now, read from the leases themselves
+  ServerTime last_seen{};
+  bool gone = false;  ///< not seen for longer than three heartbeats
+};
+
 std::string_view to_string(GroupState state);
 GroupState group_state_from(std::string_view word);
 

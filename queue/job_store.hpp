@@ -43,7 +43,7 @@ struct StoreOptions {
   int max_events = 100000;                     ///< kept in the event stream, approximately
   std::chrono::hours request_memory{24 * 30};  ///< how long a request id is remembered
   std::chrono::hours rejected_memory{24};      ///< how long the answer to a rejected job is kept
-  std::chrono::milliseconds group_timeout{15000};   ///< not seen for longer: list_groups says gone
+  std::chrono::milliseconds group_timeout{15000};   ///< not seen for longer: a group or stitcher is gone
   std::chrono::milliseconds clock_tolerance{1000};  ///< reap takes a smaller jump of the server's clock for noise
 };
 
@@ -133,6 +133,16 @@ struct SavedJob {
   Plan plan;  ///< of a job that has failed or was cancelled, a finished stitch task is the partial video's
   std::optional<SavedEnd> end{};
   SavedChanges changes{};
+};
+
+/// unknown: Redis has never heard of the job, or has lost it. known: accepted, in the inbox or rejected. removing:
+/// removed, but files of it may be left.
+enum class Standing { unknown, known, removing };
+
+/// A job that was taken out of the queue and whose files are to go.
+struct Removal {
+  std::string job{};
+  std::string video{};  ///< relative to DATA; empty: none, or it stays
 };
 
 /// Who claims and what they can do.
@@ -225,12 +235,12 @@ class JobStore {
   /// Gives Redis the farm's id, `wanted` or, when that is empty, a new one, if it has none. Returns the one it has.
   std::string adopt_farm_id(const std::string& wanted = "");
 
-  /// Those of `jobs` that this Redis has never heard of, or has lost: not accepted, in the inbox, rejected or removed.
-  std::vector<std::string> unknown_jobs(const std::vector<std::string>& jobs);
+  /// What this Redis has of each of `jobs`, of a thousand at one moment.
+  std::vector<Standing> standing(const std::vector<std::string>& jobs);
 
   /// Brings back a lost job, behind all that are there; and one whose record is of an older revision, from before
   /// changes that Redis has lost, in its own place. Leases of the older record end. Idempotent. False: it is in the
-  /// inbox, was rejected or was removed. Throws std::invalid_argument when the plan breaks its rules.
+  /// inbox, was rejected or is being removed. Throws std::invalid_argument when the plan breaks its rules.
   bool restore(const std::string& job, const SavedJob& saved);
 
   /// Puts into the dead letters why a lost job cannot be brought back; get_job then answers as for a rejected one.
@@ -246,8 +256,14 @@ class JobStore {
   /// every lease a full term: the farm, not the worker, may have been away. Never reads a payload.
   ReapResult reap(std::chrono::steady_clock::time_point monotonic_now = std::chrono::steady_clock::now());
 
-  /// Removes a job and its tasks from Redis. Refused while a task of it runs or will run.
-  Change forget(const std::string& job);
+  /// Removes a job and its tasks from Redis. Refused while a task of it runs or will run. Its files are the caller's to
+  /// remove: until files_removed the job is among the removals, and nobody brings it back from its files. unchanged: it
+  /// is already.
+  Change forget(const std::string& job, bool with_video = false);
+  std::vector<Removal> removals();
+  void files_removed(const std::string& job);
+  /// What forget notes, of a job that Redis has lost. False: Redis has the job.
+  bool mark_removing(const std::string& job);
 
   /// Jobs that became terminal before `before`, oldest first.
   std::vector<std::string> finished_before(ServerTime before, int limit = 1000);
@@ -331,6 +347,10 @@ class JobStore {
   bool request_drain(const std::string& group, bool drain = true);  ///< false: no such group
   void remove_group(const std::string& group);
   std::vector<GroupRecord> list_groups();
+  /// Makes a stitcher known and keeps it so; `tasks`, `last_seen` and `gone` are not read.
+  void heartbeat_stitcher(const StitcherRecord& stitcher);
+  void remove_stitcher(const std::string& stitcher);
+  std::vector<StitcherRecord> list_stitchers();
   void register_bundle(const BundleLimits& limits);
   std::vector<BundleLimits> list_bundles();  ///< last registered first
   /// By name, the last registered first; an empty name gives all.

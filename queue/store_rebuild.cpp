@@ -1,4 +1,6 @@
-// JobStore: the farm's id, and jobs that Redis has lost.
+// JobStore: the farm's id, jobs that Redis has lost, and jobs that are being removed.
+#include <algorithm>
+
 #include "queue/codec.hpp"
 #include "queue/detail/plan_arguments.hpp"
 #include "queue/detail/random.hpp"
@@ -24,18 +26,37 @@ std::string JobStore::adopt_farm_id(const std::string& wanted) {
   return farm_id();
 }
 
-std::vector<std::string> JobStore::unknown_jobs(const std::vector<std::string>& jobs) {
-  const Keys& keys = impl_->keys;
-  std::vector<Arguments> commands;
-  for (const std::string& job : jobs) {
-    commands.push_back({"EXISTS", keys.job(job), keys.inbox_entry(job), keys.rejected(job), keys.forgotten(job)});
+std::vector<Standing> JobStore::standing(const std::vector<std::string>& jobs) {
+  constexpr std::size_t kBatch = 1000;  // a script holds up everybody else
+  std::vector<Standing> standings;
+  for (std::size_t start = 0; start < jobs.size(); start += kBatch) {
+    const auto first = jobs.begin() + static_cast<std::ptrdiff_t>(start);
+    const auto last = first + static_cast<std::ptrdiff_t>(std::min(kBatch, jobs.size() - start));
+    const ReplyPtr reply = impl_->run("standing", impl_->keys.jobs(), Arguments(first, last));
+    for (const std::string& word : Reply(reply.get()).strings()) {
+      standings.push_back(word == "known"      ? Standing::known
+                          : word == "removing" ? Standing::removing
+                                               : Standing::unknown);
+    }
   }
-  const std::vector<ReplyPtr> replies = impl_->connection.pipeline(commands);
-  std::vector<std::string> unknown;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (Reply(replies[i].get()).integer() == 0) unknown.push_back(jobs[i]);
-  }
-  return unknown;
+  return standings;
+}
+
+std::vector<Removal> JobStore::removals() {
+  const ReplyPtr reply = impl_->connection.command({"HGETALL", impl_->keys.removing()});
+  const std::vector<std::string> flat = Reply(reply.get()).strings();
+  std::vector<Removal> removals;
+  for (std::size_t i = 0; i + 1 < flat.size(); i += 2) removals.push_back({flat[i], flat[i + 1]});
+  return removals;
+}
+
+bool JobStore::mark_removing(const std::string& job) {
+  const ReplyPtr reply = impl_->run("mark_removing", impl_->keys.removing(), {job});
+  return Reply(reply.get())[0].text() == "ok";
+}
+
+void JobStore::files_removed(const std::string& job) {
+  impl_->run("files_removed", impl_->keys.removing(), {job});
 }
 
 bool JobStore::restore(const std::string& job, const SavedJob& saved) {

@@ -71,8 +71,8 @@ Change JobStore::resume(const std::string& job) {
 Change JobStore::retry(const std::string& job) {
   return impl_->run_change("retry", job);
 }
-Change JobStore::forget(const std::string& job) {
-  return impl_->run_change("forget", job, {milliseconds_text(impl_->options.rejected_memory)});
+Change JobStore::forget(const std::string& job, bool with_video) {
+  return impl_->run_change("forget", job, {with_video ? "1" : "0"});
 }
 
 Change JobStore::set_priority(const std::string& job, int priority) {

@@ -25,6 +25,7 @@ struct FarmRecords {
   queue::ServerTime local_now{};  ///< this machine's clock at the same time
   std::optional<queue::DiskState> disk;
   std::vector<queue::GroupRecord> groups;
+  std::vector<queue::StitcherRecord> stitchers;
   int stitches_ready = 0;  ///< that nobody has taken
   int stitches_leased = 0;
 };

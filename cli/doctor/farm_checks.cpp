@@ -64,14 +64,36 @@ void check_groups(const FarmRecords& records, std::vector<Finding>& findings) {
   }
 }
 
-Finding check_stitcher(const FarmRecords& records) {
-  if (records.stitches_leased > 0) {
-    return {Health::ok, "stitcher", std::to_string(records.stitches_leased) + " videos are being stitched"};
+void check_stitchers(const FarmRecords& records, std::vector<Finding>& findings) {
+  int serving = 0;
+  for (const queue::StitcherRecord& stitcher : records.stitchers) {
+    const std::string name = stitcher.id + " (host " + stitcher.host + ")";
+    if (stitcher.gone) {
+      findings.push_back(
+          {Health::note, "stitcher", name + " is gone without a word", "start it again if it is missed"});
+    } else if (!stitcher.note.empty()) {
+      findings.push_back(
+          {Health::problem, "stitcher", name + " takes nothing: " + stitcher.note, "mend what it names"});
+    } else {
+      ++serving;
+    }
   }
-  if (records.stitches_ready == 0) return {Health::ok, "stitcher", "nothing waits for one"};
-  return {Health::problem, "stitcher",
-          std::to_string(records.stitches_ready) + " videos wait for one, and none holds any",
-          "start one: 'reelfarm up', or reelfarm-stitcher"};
+  const auto videos = [](int count, const char* one, const char* many) {
+    return std::to_string(count) + (count == 1 ? one : many);
+  };
+  if (serving > 0) {
+    findings.push_back({Health::ok, "stitchers",
+                        std::to_string(serving) + (serving == 1 ? " stitcher is" : " stitchers are") + " there, " +
+                            videos(records.stitches_leased, " video is", " videos are") + " being stitched"});
+  } else {
+    findings.push_back(
+        {Health::problem, "stitchers",
+         "no stitcher is running" +
+             (records.stitches_ready == 0
+                  ? std::string()
+                  : ", and " + videos(records.stitches_ready, " video waits", " videos wait") + " for one"),
+         "start one: 'reelfarm up', or reelfarm-stitcher"});
+  }
 }
 
 }  // namespace
@@ -82,6 +104,7 @@ FarmRecords read_farm_records(queue::JobStore& store) {
   records.server_now = store.now();
   records.disk = store.disk_state();
   records.groups = store.list_groups();
+  records.stitchers = store.list_stitchers();
   queue::JobQuery running;
   running.states = {queue::JobState::running};
   for (const queue::JobRecord& job : store.list_jobs(running)) {
@@ -99,7 +122,7 @@ std::vector<Finding> check_farm(const FarmRecords& records) {
   std::vector<Finding> findings = {check_clock(records), check_coordinator(records)};
   if (records.disk) findings.push_back(check_disk(*records.disk));
   check_groups(records, findings);
-  findings.push_back(check_stitcher(records));
+  check_stitchers(records, findings);
   return findings;
 }
 

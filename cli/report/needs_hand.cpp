@@ -1,6 +1,7 @@
 #include "cli/report/needs_hand.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "cli/why/group_bar.hpp"
@@ -18,6 +19,21 @@ bool some_group_may_take(const queue::JobRecord& job, const std::vector<queue::G
   return std::any_of(bars.begin(), bars.end(), [](GroupBar bar) {
     return bar == GroupBar::none || bar == GroupBar::busy || bar == GroupBar::starting;
   });
+}
+
+/// A window may be meant to be black, and is more often a sign that something is wrong with its weights.
+bool is_black(const queue::TaskRecord& task) {
+  if (task.spec.kind != queue::TaskKind::window || task.state != queue::TaskState::done) return false;
+  const auto metrics = nlohmann::json::parse(task.metrics, nullptr, /*allow_exceptions=*/false);
+  if (!metrics.is_object()) return false;
+  const auto black = metrics.find("black_frames");
+  return black != metrics.end() && black->is_number_integer() && task.artifact.frames > 0 &&
+         black->get<std::int64_t>() >= task.artifact.frames;
+}
+
+bool some_stitcher_is_there(const NightRecords& records) {
+  return std::any_of(records.stitchers.begin(), records.stitchers.end(),
+                     [](const queue::StitcherRecord& stitcher) { return !stitcher.gone && stitcher.note.empty(); });
 }
 
 bool has_ended_badly(const NightRecords& records, const std::string& job) {
@@ -39,8 +55,10 @@ std::string hand_for(const queue::JobRecord& job, const NightRecords& records) {
       return "waits for " + job.spec.after + ", which will not be done (reelfarm resume, cancel)";
     case JobState::queued:
     case JobState::running:
-      if (some_group_may_take(job, records.groups)) return "";
-      return "no group that is there may take its windows (reelfarm why)";
+      if (!some_group_may_take(job, records.groups)) {
+        return "no group that is there may take its windows (reelfarm why)";
+      }
+      return some_stitcher_is_there(records) ? "" : "no stitcher is running: it will not end (reelfarm doctor)";
     case JobState::paused:
     case JobState::done:
     case JobState::cancelled:
@@ -56,6 +74,10 @@ std::vector<NeedsHand> what_needs_a_hand(const NightRecords& records) {
   for (const queue::JobRecord& job : records.jobs) {
     if (std::string what = hand_for(job, records); !what.empty()) list.push_back({job.id, std::move(what)});
   }
+  for (const queue::TaskRecord& task : records.tasks) {
+    if (task.finished < records.since || !is_black(task)) continue;
+    list.push_back({task.spec.job, "every frame of window " + std::to_string(task.spec.window) + " is black"});
+  }
   std::set<std::string> named;
   for (const queue::Event& event : records.events) {
     if (event.type != "blocklisted" || !named.insert(event.text + " " + event.job).second) continue;
@@ -65,6 +87,11 @@ std::vector<NeedsHand> what_needs_a_hand(const NightRecords& records) {
     if (group.state == queue::GroupState::failed) list.push_back({group.id, "has failed: " + group.note});
     if (group.state == queue::GroupState::gone && group.last_seen >= records.since) {
       list.push_back({group.id, "of host " + group.host + " is gone without a word"});
+    }
+  }
+  for (const queue::StitcherRecord& stitcher : records.stitchers) {
+    if (stitcher.gone && stitcher.last_seen >= records.since) {
+      list.push_back({stitcher.id, "of host " + stitcher.host + " is gone without a word"});
     }
   }
   for (const queue::DeadLetter& letter : records.dead_letters) {

@@ -19,6 +19,7 @@ struct NightRecords {
   std::vector<queue::JobRecord> jobs;             ///< all
   std::vector<queue::TaskRecord> tasks;           ///< of jobs that were under way since then
   std::vector<queue::GroupRecord> groups;
+  std::vector<queue::StitcherRecord> stitchers;
   std::vector<queue::DeadLetter> dead_letters;  ///< all that are kept
 };
 

@@ -19,6 +19,7 @@ NightRecords read_night(queue::JobStore& store, std::chrono::milliseconds span) 
     for (queue::TaskRecord& task : store.get_tasks(job.id)) records.tasks.push_back(std::move(task));
   }
   records.groups = store.list_groups();
+  records.stitchers = store.list_stitchers();
   records.dead_letters = store.dead_letters(kMaxDeadLetters);
   return records;
 }

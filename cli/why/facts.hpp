@@ -19,9 +19,9 @@ struct Facts {
   std::vector<queue::GroupRecord> groups;
   std::vector<queue::HostCrashes> host_crashes;  ///< of the job's windows
   std::vector<queue::JobRecord> others;          ///< other jobs that are queued or running
-  std::vector<std::string> stitchers;            ///< that hold a lease now
-  std::optional<queue::ServerTime> paused;       ///< when, as far as the event stream reaches back
-  std::optional<queue::DiskState> disk;          ///< nothing: no coordinator has measured it
+  std::vector<queue::StitcherRecord> stitchers;
+  std::optional<queue::ServerTime> paused;  ///< when, as far as the event stream reaches back
+  std::optional<queue::DiskState> disk;     ///< nothing: no coordinator has measured it
   queue::RetryPolicy retry;
 };
 

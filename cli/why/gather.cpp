@@ -15,16 +15,6 @@ std::optional<queue::ServerTime> time_of_pause(const queue::JobStore& store, con
   return when;
 }
 
-std::vector<std::string> stitchers_at_work(queue::JobStore& store) {
-  const std::string stitch = ".stitch";  // as queue::task_id ends
-  std::vector<std::string> owners;
-  for (const queue::FencingToken& token : store.leases()) {
-    const bool known = std::find(owners.begin(), owners.end(), token.owner) != owners.end();
-    if (token.task.ends_with(stitch) && !known) owners.push_back(token.owner);
-  }
-  return owners;
-}
-
 }  // namespace
 
 Facts gather_facts(queue::JobStore& store, const std::string& job) {
@@ -39,7 +29,7 @@ Facts gather_facts(queue::JobStore& store, const std::string& job) {
   facts.groups = store.list_groups();
   facts.disk = store.disk_state();
   facts.host_crashes = store.host_crashes(job);
-  facts.stitchers = stitchers_at_work(store);
+  facts.stitchers = store.list_stitchers();
   queue::JobQuery live;
   live.states = {queue::JobState::queued, queue::JobState::running};
   facts.others = store.list_jobs(live);

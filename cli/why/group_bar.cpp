@@ -10,7 +10,8 @@ GroupBar bar_of(const queue::GroupRecord& group, const queue::JobRecord& job) {
   if (group.state == queue::GroupState::gone) return GroupBar::gone;
   if (group.state == queue::GroupState::failed) return GroupBar::failed;
   if (group.bundle_hash != job.spec.bundle_hash) return GroupBar::other_bundle;
-  // As queue/lua/prelude.lua has it: the fingerprint decides once there is one, else the dtype that was asked for.
+  // As queue/lua/prelude/ready.lua has it: the fingerprint decides once there is one, else the dtype that was asked
+  // for.
   if (!job.fingerprint.empty() && !job.allow_mix) {
     if (group.fingerprint != job.fingerprint) return GroupBar::other_fingerprint;
   } else if (const std::string dtype = job.spec.required_dtype(); !dtype.empty() && group.dtype != dtype) {

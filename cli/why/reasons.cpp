@@ -180,8 +180,29 @@ void add_waiting(const Facts& facts, std::vector<Reason>& reasons) {
 }
 
 void add_stitch(const Facts& facts, const TaskRecord& task, std::vector<Reason>& reasons) {
-  Reason reason = about(facts.stitchers.empty() ? ReasonCode::no_stitcher : ReasonCode::stitchers_busy, task);
-  reason.count = static_cast<std::int64_t>(facts.stitchers.size());
+  Reason reason = about(ReasonCode::no_stitcher, task);
+  for (const queue::StitcherRecord& stitcher : facts.stitchers) {
+    if (stitcher.gone) {
+      if (reason.code == ReasonCode::no_stitcher) reason.since = std::max(reason.since, stitcher.last_seen);
+      continue;
+    }
+    if (!stitcher.note.empty()) {
+      reason.detail = stitcher.id + " (host " + stitcher.host + "): " + stitcher.note;
+      continue;
+    }
+    ++reason.count;
+    // Beyond those it follows it takes one whose windows are all there.
+    const bool has_room = static_cast<int>(stitcher.tasks.size()) <= stitcher.follow;
+    if (reason.code != ReasonCode::stitcher) {
+      reason.code = has_room ? ReasonCode::stitcher : ReasonCode::stitchers_busy;
+      reason.owner = stitcher.id;
+      reason.host = stitcher.host;
+    }
+  }
+  if (reason.count > 0) {
+    reason.detail.clear();
+    reason.since = {};
+  }
   reasons.push_back(reason);
 }
 

@@ -27,6 +27,7 @@ enum class ReasonCode {
   jobs_first,
   dependency,
   no_stitcher,
+  stitcher,
   stitchers_busy,
 };
 

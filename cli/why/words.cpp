@@ -100,6 +100,15 @@ std::string dependency(const Reason& reason) {
   return what + " for " + (first ? "the first frame" : name_of(reason.kind, reason.window - 1));
 }
 
+std::string no_stitcher(const Reason& reason, ServerTime now) {
+  if (!reason.detail.empty()) {
+    return "the stitch is ready, but the stitcher that is there takes nothing: " + one_line(reason.detail, 300);
+  }
+  return "the stitch is ready, and no stitcher is running" +
+         (reason.since == ServerTime{} ? "" : " (the last one was seen " + ago(reason.since, now) + ")") +
+         ": start one ('reelfarm up', or reelfarm-stitcher)";
+}
+
 std::string jobs_first(const Reason& reason) {
   const std::int64_t earlier = reason.count - reason.limit;
   std::string text = plural(reason.count, "other job goes", "other jobs go") + " first: ";
@@ -150,6 +159,8 @@ std::string_view to_string(ReasonCode code) {
       return "dependency";
     case ReasonCode::no_stitcher:
       return "no_stitcher";
+    case ReasonCode::stitcher:
+      return "stitcher";
     case ReasonCode::stitchers_busy:
       return "stitchers_busy";
   }
@@ -211,7 +222,9 @@ std::string words_of(const Reason& reason, ServerTime now) {
     case ReasonCode::dependency:
       return dependency(reason);
     case ReasonCode::no_stitcher:
-      return "the stitch is ready, and no stitcher holds anything: is one running (reelfarm up, reelfarm-stitcher)?";
+      return no_stitcher(reason, now);
+    case ReasonCode::stitcher:
+      return "the stitch is ready, and " + reason.owner + " (host " + reason.host + ") takes it at its next look";
     case ReasonCode::stitchers_busy:
       return "the stitch is ready, and " + plural(reason.count, "stitcher is", "stitchers are") + " busy with others";
   }

@@ -10,7 +10,7 @@ struct ScriptSource {
   std::string_view text;
 };
 
-/// The files of queue/lua, the prelude first.
+/// The files of queue/lua; those of queue/lua/prelude are one, "prelude", and the first.
 const std::vector<ScriptSource>& script_sources();
 
 }  // namespace reelfarm::queue::detail

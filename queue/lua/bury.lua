@@ -7,7 +7,8 @@
 -- ARGV[6]  how long the answer is kept, milliseconds
 -- Returns  {"ok"}, also when it was said before.
 local id = ARGV[3]
-if redis.call('EXISTS', job_key(id), inbox_key(id), rejected_key(id), forgotten_key(id)) > 0 then return {'ok'} end
+if redis.call('EXISTS', job_key(id), inbox_key(id), rejected_key(id)) > 0 then return {'ok'} end
+if redis.call('HEXISTS', KEY.removing, id) == 1 then return {'ok'} end
 dead_letter('job', id, ARGV[4], ARGV[5])
 redis.call('HSET', rejected_key(id), 'schema', SCHEMA, 'asked', '', 'sequence', 0, 'submitted', 0, 'finished', now, 'error',
            ARGV[4])

@@ -121,7 +121,7 @@ for _ = 1, 1000 do
     elseif not resting then
       task.attempt = string.format('%.0f', task.attempt + 1)
       redis.call('HSET', task_key(id), 'state', 'leased', 'attempt', task.attempt, 'owner', owner, 'nonce', nonce, 'host', host,
-                 'claimed', now, 'lease_ms', lease_ms, 'phase', '', 'step', 0, 'fraction', 0, 'not_before', 0,
+                 'claim', redis.call('INCR', KEY.claim_sequence), 'claimed', now, 'lease_ms', lease_ms, 'phase', '', 'step', 0, 'fraction', 0, 'not_before', 0,
                  'started', task.started ~= '' and task.started or now)
       redis.call('ZADD', KEY.leases, now + lease_ms, id)
       redis.call('HSET', KEY.claims, owner, nonce .. ' ' .. id)

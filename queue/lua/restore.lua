@@ -9,7 +9,7 @@
 -- ARGV[13] revision; then, "1" or "0" each but the priority: ARGV[14] paused, ARGV[15] priority or "" (as planned),
 --          ARGV[16] allow_mix, ARGV[17] after_waived, ARGV[18] used
 -- ARGV[19] the plan: see enter_plan
--- Returns  {"ok"}, also when it is there; {"gone"} when it is in the inbox, was rejected or was removed.
+-- Returns  {"ok"}, also when it is there; {"gone"} when it is in the inbox, was rejected or is being removed.
 local id, request, over, ended, revision, used = ARGV[3], ARGV[5], ARGV[8], ARGV[12], ARGV[13], ARGV[18]
 local changes = {paused = ARGV[14], priority = ARGV[15] ~= '' and ARGV[15] or nil, allow_mix = ARGV[16],
                  after_waived = ARGV[17]}
@@ -22,7 +22,7 @@ local function drop(job)
     redis.call('ZREM', KEY.leases, task_id)
     redis.call('DEL', task_key(task_id))
   end
-  redis.call('DEL', job_key(job.id), job_tasks_key(job.id), job_blocklist_key(job.id))
+  redis.call('DEL', job_key(job.id), job_tasks_key(job.id), job_blocklist_key(job.id), job_crashed_key(job.id))
   redis.call('ZREM', KEY.finished, job.id)
 end
 
@@ -31,7 +31,7 @@ if redis.call('EXISTS', job_key(id)) == 1 then
   older = load_job(id)
   if not older or number(older.revision) >= number(revision) then return {'ok'} end
   drop(older)
-elseif redis.call('EXISTS', inbox_key(id), rejected_key(id), forgotten_key(id)) > 0 then
+elseif redis.call('EXISTS', inbox_key(id), rejected_key(id)) + redis.call('HEXISTS', KEY.removing, id) > 0 then
   return {'gone'}
 end
 if request ~= '' then redis.call('SET', request_key(request), id, 'PX', ARGV[6], 'NX') end

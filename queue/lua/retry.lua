@@ -33,7 +33,7 @@ redis.call('HSET', job_key(job.id), 'state', job.state, 'closed', '0', 'partial'
            'error_class', '', 'error', '', 'error_task', '')
 redis.call('ZREM', KEY.finished, job.id)
 revise(job.id)
-redis.call('DEL', job_blocklist_key(job.id))
+redis.call('DEL', job_blocklist_key(job.id), job_crashed_key(job.id))
 local waiting = {}
 for _, task in ipairs(tasks) do
   redis.call('HSET', task_key(task.id), 'crashes', 0, 'failures', 0)

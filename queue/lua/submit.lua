@@ -10,7 +10,8 @@ for i = 0, count - 1 do
   local job, request = ARGV[5 + 3 * i], ARGV[6 + 3 * i]
   known[i] = redis.call('GET', request_key(request)) or fresh[request]
   if not known[i] then
-    if redis.call('EXISTS', inbox_key(job), job_key(job), rejected_key(job)) > 0 then return {'collision', job} end
+    local taken = redis.call('EXISTS', inbox_key(job), job_key(job), rejected_key(job)) + redis.call('HEXISTS', KEY.removing, job)
+    if taken > 0 then return {'collision', job} end
     fresh[request] = job
   end
 end

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "queue/job_store.hpp"
 #include "tests/cli/job_farm.hpp"
 
 namespace reelfarm {
@@ -55,6 +56,27 @@ TEST_F(Disk, RmTakesTheJobsFilesAndTheVideoOnlyWhenAsked) {
   }
   EXPECT_TRUE(fs::exists(first_video));
   EXPECT_FALSE(fs::exists(second_video));
+}
+
+TEST_F(Disk, RmAndGcEndARemovalThatWasInterrupted) {
+  const std::string url = json::parse(std::ifstream(data() / "farm.json")).at("redis");
+  queue::StoreOptions options;
+  options.url = url;
+  queue::JobStore store(options);
+  const std::string first = done_job();
+  const std::string second = done_job();
+  for (const std::string& job : {first, second}) ASSERT_EQ(store.forget(job).code, queue::ChangeCode::ok);
+  EXPECT_EQ(run({"status", first}).code, 2);
+  EXPECT_TRUE(fs::exists(folder_of(first) / "job.json"));
+  const Ended removed = run({"rm", first, first});
+  EXPECT_EQ(removed.code, 0) << removed.errors;
+  EXPECT_FALSE(fs::exists(folder_of(first)));
+  EXPECT_THAT(run({"gc", "--dry-run"}).output, HasSubstr("interrupted"));
+  EXPECT_TRUE(fs::exists(folder_of(second)));
+  EXPECT_EQ(run({"gc"}).code, 0);
+  EXPECT_FALSE(fs::exists(folder_of(second)));
+  EXPECT_TRUE(store.removals().empty());
+  EXPECT_EQ(run({"rm", first}).code, 2);
 }
 
 TEST_F(Disk, DuCountsWhatJobsHold) {

@@ -26,6 +26,7 @@ FarmRecords healthy() {
   group.host = "h1";
   group.state = queue::GroupState::busy;
   records.groups = {group};
+  records.stitchers = {{.id = "s1", .host = "h1"}};
   return records;
 }
 
@@ -73,12 +74,18 @@ TEST(CheckFarm, GroupsThatDoNotServeAreNamed) {
   EXPECT_THAT(problems(records)[1], HasSubstr("takes nothing: DATA /x has no marker"));
 }
 
-TEST(CheckFarm, VideosThatWaitForAStitcherAreAProblemUnlessOneIsAtWork) {
+TEST(CheckFarm, AFarmWithoutAStitcherIsAProblem) {
   FarmRecords records = healthy();
   records.stitches_ready = 2;
-  EXPECT_THAT(problems(records), testing::ElementsAre(HasSubstr("2 videos wait for one")));
-  records.stitches_leased = 1;
   EXPECT_THAT(problems(records), testing::IsEmpty());
+  records.stitchers[0].gone = true;
+  EXPECT_THAT(problems(records), testing::ElementsAre("stitcher: s1 (host h1) is gone without a word",
+                                                      "stitchers: no stitcher is running, and 2 videos wait for one"));
+  records.stitchers.clear();
+  records.stitches_ready = 0;
+  EXPECT_THAT(problems(records), testing::ElementsAre("stitchers: no stitcher is running"));
+  records.stitchers = {{.id = "s2", .host = "h2", .note = "DATA /x has no marker"}};
+  EXPECT_THAT(problems(records)[0], HasSubstr("s2 (host h2) takes nothing: DATA /x has no marker"));
 }
 
 class Doctor : public test::JobFarm {};
@@ -91,7 +98,7 @@ TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
     EXPECT_NE(finding.at("health"), "problem") << finding;
     seen.insert(finding.at("what"));
   }
-  for (const char* what : {"redis", "data", "clock", "coordinator", "disk", "groups", "stitcher", "reelfarm-image"}) {
+  for (const char* what : {"redis", "data", "clock", "coordinator", "disk", "groups", "stitchers", "reelfarm-image"}) {
     EXPECT_TRUE(seen.contains(what)) << what;
   }
 }

@@ -125,14 +125,22 @@ int serve(const Setting& setting) {
   filter.fingerprint = test::kFingerprint;
   if (setting.stitcher) filter.kinds = {queue::TaskKind::stitch};
   while (!stop) {
-    if (!setting.stitcher) store.heartbeat_group(setting.owner, queue::GroupState::idle);
+    if (setting.stitcher) {
+      store.heartbeat_stitcher({.id = setting.owner, .host = "test", .pid = ::getpid(), .follow = 4});
+    } else {
+      store.heartbeat_group(setting.owner, queue::GroupState::idle);
+    }
     if (const auto lease = store.claim(filter)) {
       work(store, *lease, data);
     } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }
-  if (!setting.stitcher) store.remove_group(setting.owner);
+  if (setting.stitcher) {
+    store.remove_stitcher(setting.owner);
+  } else {
+    store.remove_group(setting.owner);
+  }
   return 0;
 }
 

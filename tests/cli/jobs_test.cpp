@@ -214,7 +214,9 @@ TEST_F(Jobs, LogsTellWhatHappenedAndStopAtTheEnd) {
 TEST_F(Jobs, GroupsAreListed) {
   const Ended groups = line_->run({"groups", "--json"});
   const auto found = test::json_lines(groups.output);
-  ASSERT_EQ(found.size(), 1U);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_TRUE(found[1].at("stitcher").get<std::string>().starts_with("stitcher-"));
+  EXPECT_NE(found[1].at("state"), "gone");
   EXPECT_EQ(found[0].at("bundle"), "double");
   EXPECT_EQ(line_->run({"drain", found[0].at("group")}).code, 0);
   EXPECT_TRUE(test::json_lines(line_->run({"groups", "--json"}).output)[0].at("drain_requested").get<bool>());

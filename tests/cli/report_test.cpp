@@ -30,7 +30,9 @@ class Report : public testing::Test {
     group.fingerprint = queue::test::kFingerprint;
     store_.register_group(group);
     store_.heartbeat_group(id, queue::GroupState::idle);
+    stitcher_lives();
   }
+  void stitcher_lives() { store_.heartbeat_stitcher({.id = "s1", .host = "host-of-s1", .follow = 4}); }
   std::string job(int windows) {
     queue::JobSpec spec = queue::test::make_spec();
     spec.bundle_hash = kBundle;
@@ -40,6 +42,7 @@ class Report : public testing::Test {
     const queue::Lease lease = must_claim(store_, render_filter("g1"));
     farm_.advance(takes);
     store_.heartbeat_group("g1", queue::GroupState::idle);
+    stitcher_lives();
     store_.finish(lease.token, queue::test::make_report(lease.token.task));
   }
   std::string hands(const NightReport& report) const {
@@ -139,6 +142,31 @@ TEST_F(Report, TellsWhatWaitsForWhatNobodyProvides) {
   const std::string text = hands(report());
   EXPECT_THAT(text, HasSubstr(submitted + ": no coordinator"));
   EXPECT_THAT(text, HasSubstr("g1: of host host-of-g1 is gone"));
+}
+
+TEST_F(Report, TellsOfWindowsThatAreAllBlack) {
+  register_group("g1");
+  const std::string black = job(2);
+  queue::FinishReport result = queue::test::make_report("w0");
+  result.artifact.frames = 17;
+  result.metrics = R"({"black_frames": 16})";
+  ASSERT_EQ(store_.finish(must_claim(store_, render_filter("g1")).token, result), queue::ReplyCode::ok);
+  EXPECT_EQ(hands(report()), "");
+  result.metrics = R"({"black_frames": 17})";
+  ASSERT_EQ(store_.finish(must_claim(store_, render_filter("g1")).token, result), queue::ReplyCode::ok);
+  EXPECT_EQ(hands(report()), black + ": every frame of window 1 is black\n");
+}
+
+TEST_F(Report, TellsThatNoStitcherIsRunning) {
+  register_group("g1");
+  const std::string queued = job(1);
+  EXPECT_EQ(hands(report()), "");
+  farm_.advance(2min);
+  store_.heartbeat_group("g1", queue::GroupState::idle);
+  EXPECT_THAT(hands(report()), HasSubstr(queued + ": no stitcher is running"));
+  EXPECT_THAT(hands(report()), HasSubstr("s1: of host host-of-s1 is gone"));
+  stitcher_lives();
+  EXPECT_EQ(hands(report()), "");
 }
 
 TEST_F(Report, SaysWhenTheEventsDoNotReachBack) {

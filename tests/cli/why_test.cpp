@@ -231,7 +231,16 @@ TEST_F(Why, AStitchWaitsForAStitcher) {
   const std::string rendered = job(1);
   const queue::Lease window = must_claim(store_, render_filter("g1"));
   store_.finish(window.token, queue::test::make_report("w"));
-  EXPECT_THAT(lines(rendered), ElementsAre(HasSubstr("no stitcher holds anything")));
+  EXPECT_THAT(lines(rendered), ElementsAre(HasSubstr("no stitcher is running: start one")));
+  queue::StitcherRecord stitcher{.id = stitch_filter().owner, .host = "h", .note = "DATA /x has no marker"};
+  store_.heartbeat_stitcher(stitcher);
+  EXPECT_THAT(lines(rendered), ElementsAre(AllOf(HasSubstr("takes nothing"), HasSubstr("DATA /x has no marker"))));
+  stitcher.note.clear();
+  store_.heartbeat_stitcher(stitcher);
+  EXPECT_THAT(lines(rendered), ElementsAre(HasSubstr(stitcher.id + " (host h) takes it at its next look")));
+  farm_.advance(1min);
+  EXPECT_THAT(lines(rendered), ElementsAre(HasSubstr("no stitcher is running (the last one was seen 1 min 00 s ago)")));
+  store_.heartbeat_stitcher(stitcher);
   const std::string other = job(1);
   store_.finish(must_claim(store_, render_filter("g1")).token, queue::test::make_report("w"));
   const queue::Lease first = must_claim(store_, stitch_filter());

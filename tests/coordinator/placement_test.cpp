@@ -191,6 +191,16 @@ TEST_F(JanitorTest, WindowsOfDoneJobsGoAsTheirKeepSays) {
   EXPECT_TRUE(fs::exists(data_.job_windows(all)));
 }
 
+TEST_F(JanitorTest, WhatWasLeftOfACleaningIsCleanedTheNextTime) {
+  queue::JobStore store(store_options());
+  const std::string job = finished_job(store, queue::Keep::final);
+  fs::remove_all(data_.job_windows(job));
+  fs::create_directories(data_.job_image(job));  // its windows went, and then the coordinator was killed
+  EXPECT_EQ(clean(store, data_, {}).jobs_cleaned, 1);
+  EXPECT_FALSE(fs::exists(data_.job_image(job)));
+  EXPECT_EQ(clean(store, data_, {}).jobs_cleaned, 0);
+}
+
 TEST_F(JanitorTest, WindowsStayUntilDataKnowsThatTheJobIsDone) {
   queue::JobStore store(store_options());
   const std::string job = finished_job(store, queue::Keep::final);

@@ -53,6 +53,36 @@ TEST_F(Blocklist, PassesABadHostByForThatJobAlone) {
   EXPECT_EQ(events("unblocklisted"), 0);
 }
 
+TEST_F(Blocklist, AGroupThatDiesWithTwoWindowsHasCrashedOnce) {
+  const std::string held = add_job(*store_, 3, false, make_spec("held", 50));
+  const auto lose_two = [&] {
+    const Lease first = must_claim(*store_, bad_);
+    store_->tail(first.token, make_artifact("t"));
+    const Lease second = must_claim(*store_, bad_);
+    ASSERT_EQ(second.task.spec.job, held);
+    for (const Lease& lease : {first, second}) store_->fail(lease.token, FailureClass::crash, "rank 1 died");
+  };
+  lose_two();
+  EXPECT_EQ(store_->host_crashes(held).at(0).crashes, 1);
+  EXPECT_FALSE(store_->host_crashes(held).at(0).blocklisted);
+  EXPECT_EQ(store_->get_tasks(held).at(0).crashes, 1) << "of each window it is one";
+  EXPECT_EQ(store_->get_tasks(held).at(1).crashes, 1);
+  lose_two();
+  EXPECT_EQ(store_->host_crashes(held).at(0).crashes, 2);
+  EXPECT_TRUE(store_->host_crashes(held).at(0).blocklisted);
+}
+
+TEST_F(Blocklist, TwoGroupsOfOneHostCrashEachForItself) {
+  const std::string held = add_job(*store_, 3, false, make_spec("held", 50));
+  ClaimFilter neighbour = render_filter("g9");
+  neighbour.host = bad_.host;
+  const Lease first = must_claim(*store_, bad_);
+  store_->tail(first.token, make_artifact("t"));
+  const Lease second = must_claim(*store_, neighbour);
+  for (const Lease& lease : {first, second}) store_->fail(lease.token, FailureClass::crash, "rank 1 died");
+  EXPECT_EQ(store_->host_crashes(held).at(0).crashes, 2);
+}
+
 TEST_F(Blocklist, NeverTheLastHostAndNeverSilently) {
   EXPECT_EQ(must_claim(*store_, bad_).task.spec.job, job_);
   EXPECT_EQ(events("unblocklisted"), 1);

@@ -235,7 +235,7 @@ TEST(SetPriority, MovesWhatWaits) {
   EXPECT_THROW(store.set_priority(first, 101), std::invalid_argument);
 }
 
-TEST(Forget, RemovesEveryKeyOfAClosedJobButTheMark) {
+TEST(Forget, RemovesEveryKeyOfAClosedJobAndMarksIt) {
   TestFarm farm;
   JobStore store = farm.make_store();
   const std::string job = add_job(store, 2);
@@ -247,10 +247,52 @@ TEST(Forget, RemovesEveryKeyOfAClosedJobButTheMark) {
   EXPECT_EQ(store.forget(job).code, ChangeCode::ok);
   EXPECT_FALSE(store.get_job(job).has_value());
   EXPECT_TRUE(store.list_jobs().empty());
-  EXPECT_THAT(farm.raw({"KEYS", "*" + job + "*"}), testing::ElementsAre(farm.keys().forgotten(job)));
-  EXPECT_GT(std::stoll(farm.raw({"PTTL", farm.keys().forgotten(job)})[0]), 0);
+  EXPECT_THAT(farm.raw({"KEYS", "*" + job + "*"}), testing::ElementsAre());
   EXPECT_EQ(store.renew(lease.token), ReplyCode::gone);
+  EXPECT_EQ(store.forget(job).code, ChangeCode::unchanged);
+  EXPECT_EQ(farm.raw({"TTL", farm.keys().removing()}), std::vector<std::string>{"-1"}) << "it stays until ...";
+  EXPECT_EQ(store.standing({job}), std::vector{Standing::removing});
+  store.files_removed(job);
+  EXPECT_EQ(store.standing({job}), std::vector{Standing::unknown});
   EXPECT_EQ(store.forget(job).code, ChangeCode::not_found);
+}
+
+TEST(Forget, TheMarkNamesTheVideoOnlyWhenThatGoesToo) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  for (const bool with_video : {false, true}) {
+    const std::string job = add_job(store, 1);
+    ASSERT_EQ(store.finish(must_claim(store, render_filter("g1")).token, make_report("w")), ReplyCode::ok);
+    ASSERT_EQ(store.finish(must_claim(store, stitch_filter()).token, make_report("video")), ReplyCode::ok);
+    ASSERT_EQ(store.forget(job, with_video).code, ChangeCode::ok);
+    ASSERT_EQ(store.removals().size(), 1u);
+    EXPECT_EQ(store.removals()[0].job, job);
+    EXPECT_EQ(store.removals()[0].video, with_video ? "artifacts/video" : "");
+    store.files_removed(job);
+  }
+}
+
+TEST(Forget, ARejectedJobIsMarkedToo) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = store.submit(make_spec()).job;
+  EXPECT_EQ(store.forget(job).code, ChangeCode::refused);
+  store.reject(job, "no");
+  EXPECT_EQ(store.forget(job).code, ChangeCode::ok);
+  EXPECT_EQ(store.standing({job}), std::vector{Standing::removing});
+}
+
+TEST(Standing, OfThousandsOfJobsIsAskedInPieces) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  const std::string job = add_job(store, 1);
+  std::vector<std::string> jobs(2500, "j000000000000");
+  jobs[2400] = job;
+  const std::vector<Standing> standing = store.standing(jobs);
+  ASSERT_EQ(standing.size(), jobs.size());
+  EXPECT_EQ(standing[2400], Standing::known);
+  EXPECT_EQ(std::count(standing.begin(), standing.end(), Standing::unknown), 2499);
+  EXPECT_TRUE(store.standing({}).empty());
 }
 
 }  // namespace

@@ -50,6 +50,49 @@ TEST(Groups, AreListedWithWhatTheyHoldAndWhenTheyWereSeen) {
   EXPECT_EQ(store.list_groups().size(), 1u);
 }
 
+TEST(Groups, OnesThatAreSilentForAWeekAreForgotten) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  store.register_group(make_group("killed"));
+  store.heartbeat_stitcher({.id = "killed-too", .host = "h"});
+  farm.advance(std::chrono::hours(6 * 24));
+  store.register_group(make_group("g1"));
+  store.heartbeat_stitcher({.id = "s1", .host = "h"});
+  EXPECT_EQ(store.list_groups().size(), 2u);
+  EXPECT_EQ(store.list_stitchers().size(), 2u);
+  farm.advance(std::chrono::hours(25));
+  store.register_group(make_group("g2"));
+  store.heartbeat_stitcher({.id = "s2", .host = "h"});
+  EXPECT_EQ(store.list_groups().size(), 2u);
+  EXPECT_EQ(store.list_stitchers().size(), 2u);
+  EXPECT_EQ(farm.raw({"EXISTS", farm.keys().group("killed"), farm.keys().stitcher("killed-too")})[0], "0");
+}
+
+TEST(Stitchers, AreListedWithWhatTheyHoldAndWhenTheyWereSeen) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  EXPECT_TRUE(store.list_stitchers().empty());
+  EXPECT_THROW(store.heartbeat_stitcher({.id = "two words"}), std::invalid_argument);
+  const std::string job = add_job(store, 1);
+  ASSERT_EQ(store.finish(must_claim(store, render_filter("g1")).token, make_report("w")), ReplyCode::ok);
+  store.heartbeat_stitcher({.id = "s1", .host = "h", .pid = 7, .follow = 4, .note = "no marker"});
+  must_claim(store, stitch_filter("s1"));
+  const StitcherRecord there = store.list_stitchers().at(0);
+  EXPECT_EQ(there.host, "h");
+  EXPECT_EQ(there.pid, 7);
+  EXPECT_EQ(there.follow, 4);
+  EXPECT_EQ(there.note, "no marker");
+  EXPECT_THAT(there.tasks, testing::ElementsAre(task_id(job, TaskKind::stitch)));
+  EXPECT_FALSE(there.gone);
+  farm.advance(seconds(16));
+  EXPECT_TRUE(store.list_stitchers().at(0).gone);
+  farm.raw({"FLUSHALL"});
+  store.heartbeat_stitcher({.id = "s1", .host = "h"});
+  EXPECT_FALSE(store.list_stitchers().at(0).gone);
+  store.remove_stitcher("s1");
+  EXPECT_TRUE(store.list_stitchers().empty());
+}
+
 TEST(Groups, ADrainingOneHearsItAndIsGrantedNothing) {
   TestFarm farm;
   JobStore store = farm.make_store();

@@ -239,10 +239,13 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
   const std::string script =
       detail::find_script("prelude").text +
       "return {KEY.inbox, KEY.sequence, KEY.jobs, KEY.finished, KEY.delayed, KEY.ready_stitch, KEY.leases, "
-      "KEY.claims, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, KEY.disk, KEY.reserved, "
+      "KEY.claims, KEY.claim_sequence, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, KEY.disk, "
+      "KEY.reserved, "
+      "KEY.removing, KEY.stitchers, "
       "inbox_key('x'), "
       "rejected_key('x'), request_key('x'), job_key('x'), job_tasks_key('x'), job_after_key('x'), "
-      "job_blocklist_key('x'), takes_key('x'), used_take_key('x'), forgotten_key('x'), task_key('x'), group_key('x'), "
+      "job_blocklist_key('x'), job_crashed_key('x'), takes_key('x'), used_take_key('x'), task_key('x'), "
+      "group_key('x'), stitcher_key('x'), "
       "bundle_key('x'), "
       "ready_key('window', 'b', ''), "
       "ready_key('image', 'b', 'f'), ready_key('stitch', '', 'f')}";
@@ -255,6 +258,7 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
                                       k.ready_stitch(),
                                       k.leases(),
                                       k.claims(),
+                                      k.claim_sequence(),
                                       k.clock_offset(),
                                       k.groups(),
                                       k.bundles(),
@@ -262,6 +266,8 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
                                       k.dead_letters(),
                                       k.disk(),
                                       k.reserved(),
+                                      k.removing(),
+                                      k.stitchers(),
                                       k.inbox_entry("x"),
                                       k.rejected("x"),
                                       k.request("x"),
@@ -269,11 +275,12 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
                                       k.job_tasks("x"),
                                       k.job_after("x"),
                                       k.job_blocklist("x"),
+                                      k.job_crashed("x"),
                                       k.takes("x"),
                                       k.used_take("x"),
-                                      k.forgotten("x"),
                                       k.task("x"),
                                       k.group("x"),
+                                      k.stitcher("x"),
                                       k.bundle("x"),
                                       k.ready("window", "b"),
                                       k.ready("image", "b", "f"),

@@ -138,7 +138,12 @@ bool Oracle::passed_by(const Job& job, const Task& task, const ClaimFilter& filt
 }
 
 void Oracle::crashed(Job& job, const Task& task) {
-  if (is_render(task)) ++job.host_crashes[task.host];
+  if (!is_render(task)) return;
+  const auto last = job.crashed.find(task.token.owner);
+  // A group that dies loses all that it holds at once: that is one crash.
+  if (last != job.crashed.end() && task.claim <= last->second) return;
+  ++job.host_crashes[task.host];
+  job.crashed[task.token.owner] = claims_;
 }
 
 void Oracle::grant(const FencingToken& token, const ClaimFilter& filter) {
@@ -147,6 +152,7 @@ void Oracle::grant(const FencingToken& token, const ClaimFilter& filter) {
     if (task.spec.id != token.task) continue;
     task.state = TaskState::leased;
     task.token = token;
+    task.claim = ++claims_;
     task.host = filter.host;
     task.not_before = 0;
     task.step = 0;

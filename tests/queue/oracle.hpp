@@ -22,6 +22,7 @@ class Oracle {
     TaskState state = TaskState::waiting;
     FencingToken token;        ///< of the last claim
     std::string host;          ///< of the last claim
+    std::int64_t claim = 0;    ///< its number among all claims
     FencingToken ended_token;  ///< of the last lease that ended, which the task may have outlived
     std::string ended;         ///< the verb that ended it
     int crashes = 0;
@@ -55,12 +56,14 @@ class Oracle {
     std::string after;
     std::uint64_t bytes_needed = 0;
     std::map<std::string, int> host_crashes;
+    std::map<std::string, std::int64_t> crashed;  ///< by owner: claims there had been in all at its last crash
     std::vector<Task> tasks;
     std::set<std::string> followers;
   };
 
   std::int64_t now = 0;
   std::map<std::string, Job> jobs;
+  std::set<std::string> removing;  ///< jobs that were removed and whose files may be left
   std::map<std::string, GroupRecord> groups;
   bool disk_full = false;
 
@@ -94,6 +97,7 @@ class Oracle {
   ChangeCode set_priority(const std::string& job, int priority);
   ChangeCode allow_mix(const std::string& job, bool allow);
   ChangeCode forget(const std::string& job);
+  void files_removed(const std::string& job) { removing.erase(job); }
 
  private:
   struct Place {
@@ -124,6 +128,7 @@ class Oracle {
   static JobState live_state(const Job& job);
 
   StoreOptions options_;
+  std::int64_t claims_ = 0;
 };
 
 inline bool is_render(const Oracle::Task& task) {

@@ -119,6 +119,7 @@ ChangeCode Oracle::retry(const std::string& id) {
   job.closed = false;
   job.partial = false;
   job.host_crashes.clear();
+  job.crashed.clear();
   job.state = live_state(job);
   for (Task& task : job.tasks) {
     task.crashes = 0;
@@ -160,10 +161,12 @@ ChangeCode Oracle::allow_mix(const std::string& id, bool allow) {
 }
 
 ChangeCode Oracle::forget(const std::string& id) {
+  if (removing.contains(id)) return ChangeCode::unchanged;
   const auto found = jobs.find(id);
   if (found == jobs.end()) return ChangeCode::not_found;
   if (!is_terminal(found->second.state) || !found->second.closed) return ChangeCode::refused;
   jobs.erase(found);
+  removing.insert(id);
   return ChangeCode::ok;
 }
 

@@ -62,7 +62,7 @@ TEST(Restore, GoesOnFromWhatIsDone) {
   EXPECT_EQ(record.submitted, saved.submitted);
   EXPECT_EQ(record.asked.prompt, saved.asked.prompt);
   EXPECT_FALSE(store.submit(saved.asked).created) << "its request id is known again";
-  EXPECT_THAT(store.unknown_jobs({job, "j000000000000"}), ElementsAre("j000000000000"));
+  EXPECT_THAT(store.standing({job, "j000000000000"}), ElementsAre(Standing::known, Standing::unknown));
 }
 
 TEST(Restore, KeepsTheOrderInWhichItIsCalled) {
@@ -134,7 +134,12 @@ TEST(Restore, LeavesAloneWhatTheServerKnowsOtherwise) {
   const std::string rejected = store.submit(make_spec()).job;
   store.reject(rejected, "no");
   EXPECT_FALSE(store.restore(rejected, saved_job(rejected, 0)));
-  EXPECT_TRUE(store.unknown_jobs({waiting, removed, rejected}).empty());
+  EXPECT_THAT(store.standing({waiting, removed, rejected}),
+              ElementsAre(Standing::known, Standing::removing, Standing::known));
+  store.bury(removed, "torn");
+  EXPECT_FALSE(store.get_job(removed).has_value());
+  EXPECT_TRUE(store.mark_removing(removed));
+  EXPECT_FALSE(store.mark_removing(waiting));
   EXPECT_THROW(store.restore(make_job_id(), saved_job(make_job_id(), 0)), std::invalid_argument);
 }
 
@@ -252,7 +257,7 @@ TEST(Bury, SaysOnceWhyAJobCannotBeBroughtBack) {
   EXPECT_EQ(letters[0].subject, job);
   EXPECT_EQ(letters[0].payload, "{");
   EXPECT_EQ(store.get_job(job)->error.message, "job.json is torn");
-  EXPECT_TRUE(store.unknown_jobs({job}).empty());
+  EXPECT_THAT(store.standing({job}), ElementsAre(Standing::known));
 }
 
 }  // namespace

@@ -57,6 +57,13 @@ std::string Simulation::submit() {
 }
 
 std::string Simulation::forget_one() {
+  if (!oracle_.removing.empty() && chance(30)) {
+    const std::string removed = *oracle_.removing.begin();
+    expect(store_.forget(removed).code, oracle_.forget(removed));
+    store_.files_removed(removed);
+    oracle_.files_removed(removed);
+    return "files removed " + removed;
+  }
   for (const std::string& id : jobs()) {
     if (!oracle_.jobs.at(id).closed) continue;
     expect(store_.forget(id).code, oracle_.forget(id));

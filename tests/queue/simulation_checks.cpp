@@ -32,6 +32,9 @@ void Simulation::compare() {
     }
   }
   ASSERT_EQ(listed, oracle_.jobs.size());
+  std::set<std::string> removing;
+  for (const Removal& removal : store_.removals()) removing.insert(removal.job);
+  ASSERT_EQ(removing, oracle_.removing);
   std::uint64_t reserved = 0;
   for (const auto& [id, job] : oracle_.jobs) reserved += Oracle::reserved(job);
   ASSERT_EQ(store_.reserved_bytes(), reserved);

@@ -329,10 +329,31 @@ TEST_F(StitcherProgram, WaitsForItsDataFolderToBeTheFarms) {
   render(1);
   fs::rename(data_.marker(), data_.root() / "hidden");
   Program program(arguments());
-  std::this_thread::sleep_for(1s);  // Long enough to claim, if it would.
+  // What it says of itself shows that it has looked and left the task alone.
+  const auto note = [&] {
+    const auto stitchers = store_->list_stitchers();
+    return stitchers.empty() ? std::string() : stitchers[0].note;
+  };
+  ASSERT_TRUE(eventually([&] { return note().find("farm.id") != std::string::npos; })) << note();
   EXPECT_EQ(stitch(job).attempt, 0);
   fs::rename(data_.root() / "hidden", data_.marker());
   ASSERT_TRUE(eventually([&] { return record(job).state == queue::JobState::done; }));
+  EXPECT_TRUE(eventually([&] { return note().empty(); }));
+}
+
+TEST_F(StitcherProgram, IsKnownWhileItRunsAndGoneWhenItHangs) {
+  options_.group_timeout = 2s;
+  store_.emplace(options_);
+  Program program(arguments());
+  ASSERT_TRUE(eventually([&] { return store_->list_stitchers().size() == 1; }));
+  EXPECT_FALSE(store_->list_stitchers().at(0).gone);
+  EXPECT_TRUE(store_->list_stitchers().at(0).id.starts_with("stitcher-"));
+  program.send(SIGSTOP);
+  EXPECT_TRUE(eventually([&] { return store_->list_stitchers().at(0).gone; }));
+  program.send(SIGCONT);
+  EXPECT_TRUE(eventually([&] { return !store_->list_stitchers().at(0).gone; }));
+  EXPECT_EQ(program.stop(SIGTERM), 0);
+  EXPECT_TRUE(store_->list_stitchers().empty());
 }
 
 TEST_F(StitcherProgram, SaysWhatIsWrongWithItsOptions) {

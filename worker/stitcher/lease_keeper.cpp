@@ -6,9 +6,13 @@
 
 namespace reelfarm::worker {
 
-LeaseKeeper::LeaseKeeper(const queue::StoreOptions& options, std::chrono::milliseconds longest_silence)
+using std::chrono::milliseconds;
+
+LeaseKeeper::LeaseKeeper(const queue::StoreOptions& options, queue::StitcherRecord self,
+                         std::chrono::milliseconds longest_silence)
     : store_(options),
-      interval_(std::max(options.lease / 3, std::chrono::milliseconds(50))),
+      self_(std::move(self)),
+      interval_(std::clamp(options.lease / 3, milliseconds(50), milliseconds(5000))),
       longest_silence_(longest_silence),
       last_tick_(std::chrono::steady_clock::now()),
       thread_([this] { run(); }) {}
@@ -20,6 +24,11 @@ LeaseKeeper::~LeaseKeeper() {
   }
   wake_.notify_all();
   thread_.join();
+  try {
+    store_.remove_stitcher(self_.id);
+  } catch (const queue::Error& error) {
+    spdlog::warn("owner={} cannot sign off: {}", self_.id, error.what());
+  }
 }
 
 LeaseKeeper::Held* LeaseKeeper::find(const queue::FencingToken& token) {
@@ -42,6 +51,11 @@ void LeaseKeeper::tick() {
   last_tick_ = std::chrono::steady_clock::now();
 }
 
+void LeaseKeeper::note(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  self_.note = text;
+}
+
 void LeaseKeeper::report(const queue::FencingToken& token, const queue::Progress& progress) {
   const std::lock_guard lock(mutex_);
   if (Held* held = find(token)) held->progress = progress;
@@ -55,10 +69,12 @@ bool LeaseKeeper::lost(const queue::FencingToken& token) const {
 
 void LeaseKeeper::renew_all() {
   std::vector<Held> held;
+  queue::StitcherRecord self;
   {
     const std::lock_guard lock(mutex_);
     if (std::chrono::steady_clock::now() - last_tick_ > longest_silence_) return;
     held = held_;
+    self = self_;
   }
   for (const Held& entry : held) {
     if (entry.lost) continue;
@@ -70,12 +86,13 @@ void LeaseKeeper::renew_all() {
       spdlog::warn("task={} attempt={} lease lost: {}", entry.token.task, entry.token.attempt, to_string(reply));
     }
   }
+  store_.heartbeat_stitcher(self);
 }
 
 void LeaseKeeper::run() {
   bool reachable = true;
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, interval_, [this] { return stopping_; })) {
+  while (!stopping_) {
     lock.unlock();
     try {
       renew_all();
@@ -87,6 +104,7 @@ void LeaseKeeper::run() {
       reachable = false;
     }
     lock.lock();
+    wake_.wait_for(lock, interval_, [this] { return stopping_; });
   }
 }
 

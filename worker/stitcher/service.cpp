@@ -1,6 +1,7 @@
 #include "worker/stitcher/service.hpp"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -54,10 +55,11 @@ struct StitcherService::Impl {
 
   explicit Impl(StitcherOptions given)
       : options(std::move(given)),
+        owner(make_owner(options.host)),
         store(options.store),
-        keeper(options.store, options.longest_silence),
-        data(options.data),
-        owner(make_owner(options.host)) {}
+        keeper(options.store, {.id = owner, .host = options.host, .pid = ::getpid(), .follow = options.follow},
+               options.longest_silence),
+        data(options.data) {}
 
   void run();
   bool data_is_ours();
@@ -75,10 +77,10 @@ struct StitcherService::Impl {
   bool guarded(const queue::FencingToken& token, const Work& work);
 
   StitcherOptions options;
+  std::string owner;
   queue::JobStore store;
   LeaseKeeper keeper;
   queue::DataFolder data;
-  std::string owner;
   std::list<Job> jobs;
   std::optional<queue::EventReader> events;
   Clock::time_point next_claim{};
@@ -123,6 +125,7 @@ void StitcherService::Impl::run() {
 bool StitcherService::Impl::data_is_ours() {
   const std::string complaint = data.complaint(store.farm_id());
   if (!complaint.empty() && complaint != data_complaint) spdlog::warn("waiting: {}", complaint);
+  keeper.note(complaint);
   data_complaint = complaint;
   return complaint.empty();
 }
