@@ -84,6 +84,7 @@ void print_candidate(const std::string& heading, const Candidate& candidate, std
 int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>& candidates, queue::JobStore& store,
              const queue::DataFolder& data, bool as_json) {
   FollowOptions options;
+  options.known = true;
   for (std::size_t index = 0; index < jobs.size(); ++index) {
     if (candidates[index].estimate) options.window_seconds[jobs[index]] = candidates[index].estimate->seconds;
   }

@@ -8,6 +8,7 @@
 
 #include "pipeline/artifacts/sha256.hpp"
 #include "pipeline/video/png_writer.hpp"
+#include "queue/detail/redis_connection.hpp"
 #include "tests/cli/job_farm.hpp"
 
 namespace reelfarm {
@@ -169,6 +170,27 @@ TEST_F(Jobs, CtrlCDetachesAndTheJobGoesOn) {
   const json job = json::parse(ended.output);
   EXPECT_EQ(status(job.at("job")).at("state"), "running");
   EXPECT_EQ(line_->run({"cancel", job.at("job")}).code, 0);
+}
+
+TEST_F(Jobs, AWaitingClientOutlivesARedisThatLosesTheJob) {
+  Running waiting = line_->start({"enqueue", "--prompt", "SLOW", "--wait", "--json"});
+  ASSERT_TRUE(eventually([&] { return waiting.errors().find("window=0 state=running") != std::string::npos; }));
+  const auto coordinator = json::parse(std::ifstream(data() / "run/coordinator.json")).at("pid").get<pid_t>();
+  ::kill(coordinator, SIGSTOP);
+  const std::string url = json::parse(std::ifstream(data() / "farm.json")).at("redis");
+  queue::detail::ConnectionOptions options;
+  options.url = queue::RedisUrl::parse(url);
+  queue::detail::RedisConnection(options).command({"FLUSHALL"});
+  EXPECT_TRUE(eventually([&] { return waiting.errors().find("Redis has lost job") != std::string::npos; }))
+      << waiting.errors();
+  ::kill(coordinator, SIGCONT);
+  const auto job = [&] {
+    const std::string text = waiting.errors();
+    return text.substr(text.find("job=") + 4, 13);
+  };
+  EXPECT_TRUE(eventually([&] { return line_->run({"cancel", job()}).code == 0; }));
+  const Ended ended = waiting.wait();
+  EXPECT_EQ(ended.code, 5) << ended.errors;
 }
 
 TEST_F(Jobs, PauseResumePriorityAndRetryChangeAJob) {
