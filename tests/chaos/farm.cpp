@@ -64,9 +64,10 @@ void Farm::start_all() {
   stitcher_ = &add("stitcher", {"--lease", std::to_string(kLease_s), "--settle", kSettle_s});
   for (int group = 0; group < options_.groups; ++group) {
     agents_.push_back(&add("worker-" + std::to_string(group),
-                           {"--bundle", options_.bundle.string(), "--device", "cpu", "--threads", "1", "--host",
-                            host(group), "--lease", std::to_string(kLease_s), "--settle", kSettle_s, "--first-deadline",
-                            std::to_string(kFirstDeadline_s), "--least-deadline", std::to_string(kLeastDeadline_s)}));
+                           {"--bundle", options_.bundle.string(), "--device", "cpu", "--threads", "1", "--ranks",
+                            std::to_string(options_.ranks), "--host", host(group), "--lease", std::to_string(kLease_s),
+                            "--settle", kSettle_s, "--first-deadline", std::to_string(kFirstDeadline_s),
+                            "--least-deadline", std::to_string(kLeastDeadline_s)}));
   }
   wait_for("the worker groups", [this] { return groups_are_ready(); });
 }

@@ -21,6 +21,7 @@ struct FarmOptions {
   std::filesystem::path data;    ///< made when missing
   std::filesystem::path bundle;  ///< folder of weights
   int groups = 2;                ///< each says that it is on a host of its own
+  int ranks = 1;                 ///< of each group; they render every window together
 };
 
 /// A farm of real processes that are children of this one, so that each can be hurt alone; what dies is started again.

@@ -57,10 +57,10 @@ inline constexpr std::array<FaultKind, 18> kFaultKinds = {{
 
 /// One fault as drawn.
 struct Fault {
-  std::size_t kind = 0;                   ///< index in kFaultKinds
-  std::uint64_t group = 0;                ///< modulo the number of groups: the one that is hit
-  std::chrono::milliseconds pause{};      ///< between the fault before and this one
-  std::chrono::milliseconds duration{};   ///< of faults that end
+  std::size_t kind = 0;                  ///< index in kFaultKinds
+  std::uint64_t group = 0;               ///< modulo the number of groups: the one that is hit; what is left: which rank
+  std::chrono::milliseconds pause{};     ///< between the fault before and this one
+  std::chrono::milliseconds duration{};  ///< of faults that end
   std::chrono::milliseconds byte_time{};  ///< of a delay: how much later every byte arrives
 
   const FaultKind& what() const { return kFaultKinds[kind]; }

@@ -90,7 +90,7 @@ std::optional<Process> Injector::victim(const Fault& fault, int group) const {
     case Victim::rank: {
       const auto ranks = farm_.ranks(group);
       if (ranks.empty()) return std::nullopt;
-      return ranks[fault.group % ranks.size()];
+      return ranks[fault.group / static_cast<std::uint64_t>(farm_.groups()) % ranks.size()];
     }
     case Victim::launcher:
       return farm_.launcher(group);

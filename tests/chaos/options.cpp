@@ -33,6 +33,7 @@ std::optional<CampaignOptions> read_options(int argc, char** argv) {
   add("seed", po::value(&read.seed)->default_value(read.seed), "decides the faults and when they come");
   add("faults", po::value(&read.faults)->default_value(read.faults), "how many");
   add("groups", po::value(&read.farm.groups)->default_value(read.farm.groups), "worker groups of the farm");
+  add("ranks", po::value(&read.farm.ranks)->default_value(read.farm.ranks), "of each group; they share every window");
   add("jobs", po::value(&read.jobs.jobs)->default_value(read.jobs.jobs), "videos that are rendered at a time");
   add("frames", po::value(&read.jobs.frames)->default_value(read.jobs.frames), "of each video");
   add("steps", po::value(&read.jobs.steps)->default_value(read.jobs.steps), "of denoising, per window");
@@ -51,6 +52,7 @@ std::optional<CampaignOptions> read_options(int argc, char** argv) {
   }
   check("faults", read.faults, 0, 100'000);
   check("groups", read.farm.groups, 1, 64);
+  check("ranks", read.farm.ranks, 1, 64);
   check("jobs", read.jobs.jobs, 1, 1000);
   check("patience", patience_s, 1, 86'400);
   check("limit", limit_s, 1, 7 * 86'400);
@@ -63,9 +65,10 @@ std::optional<CampaignOptions> read_options(int argc, char** argv) {
 
 std::string command_line(const CampaignOptions& options) {
   return fmt::format(
-      "reelfarm-chaos --bundle {} --photo {} --seed {} --faults {} --groups {} --jobs {} --frames {} --steps {}",
+      "reelfarm-chaos --bundle {} --photo {} --seed {} --faults {} --groups {} --ranks {} --jobs {} --frames {} "
+      "--steps {}",
       options.farm.bundle.string(), options.jobs.photo.string(), options.seed, options.faults, options.farm.groups,
-      options.jobs.jobs, options.jobs.frames, options.jobs.steps);
+      options.farm.ranks, options.jobs.jobs, options.jobs.frames, options.jobs.steps);
 }
 
 }  // namespace reelfarm::chaos

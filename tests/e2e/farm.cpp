@@ -16,14 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read(const fs::path& path) {
+}  // namespace
+
+std::string content(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();
 }
-
-}  // namespace
 
 fs::path scratch(const std::string& name) {
   static std::atomic<int> count = 0;
@@ -36,7 +36,7 @@ Result shell(const std::string& command) {
   const std::string path = std::string("PATH=") + REELFARM_BIN_DIR + ":$PATH; ";
   const int status =
       std::system((path + command + " > " + out.string() + " 2> " + err.string() + " < /dev/null").c_str());
-  Result result{WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(out), read(err)};
+  Result result{WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content(out), content(err)};
   fs::remove(out);
   fs::remove(err);
   return result;
@@ -84,13 +84,24 @@ nlohmann::json Farm::status(const std::string& job) const {
   return json("status " + job);
 }
 
+bool Farm::reaches(const std::string& job, std::size_t window, int step) const {
+  return eventually([&] {
+    const nlohmann::json windows = status(job)["windows"];
+    return windows.size() > window && windows[window]["state"] == "running" && windows[window]["step"] >= step;
+  });
+}
+
+bool Farm::becomes(const std::string& job, const std::string& state) const {
+  return eventually([&] { return status(job)["state"] == state; });
+}
+
 std::vector<pid_t> Farm::processes(const std::string& text) const {
   std::vector<pid_t> pids;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size()) continue;
-    const std::string command = read(entry.path() / "cmdline");
+    const std::string command = content(entry.path() / "cmdline");
     if (command.find(text) != std::string::npos && command.find(data_.string()) != std::string::npos)
       pids.push_back(pid);
   }

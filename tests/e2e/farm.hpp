@@ -20,6 +20,9 @@ struct Result {
 /// A path in the folder for temporary files that nobody else has.
 std::filesystem::path scratch(const std::string& name);
 
+/// All bytes of a file; empty when it cannot be read.
+std::string content(const std::filesystem::path& path);
+
 /// Runs a shell command to its end. The first word may be a program of this build.
 Result shell(const std::string& command);
 
@@ -43,6 +46,10 @@ class Farm {
   /// The same with --json, parsed. Fails the test on another exit code than 0.
   nlohmann::json json(const std::string& words) const;
   nlohmann::json status(const std::string& job) const;
+
+  /// Whether window `window` of a job is being rendered and has finished that many steps, within the usual patience.
+  bool reaches(const std::string& job, std::size_t window, int step) const;
+  bool becomes(const std::string& job, const std::string& state) const;
 
   /// Pids of this farm's processes whose command line contains `text`.
   std::vector<pid_t> processes(const std::string& text) const;

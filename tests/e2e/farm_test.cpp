@@ -1,8 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,13 +14,6 @@ namespace fs = std::filesystem;
 const fs::path kReference = fs::path(REELFARM_REFERENCE_DIR) / "pipeline";
 const fs::path kBundle = kReference / "latent_concat";
 const std::string kPhoto = (kReference / "photo.png").string();
-
-std::string content(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
 
 /// A video of four windows (17 frames each, one shared) from a real photograph.
 std::string long_job(int seed) {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -23,13 +21,6 @@ const std::string kTwoRanks = "--dtype fp32 --ranks 2 --mesh 1x2";
 /// Three windows, the first from a frame that the prompt makes.
 const std::string kJob =
     "enqueue --prompt 'a red circle moves right' --frames 60 --window 25 --overlap 5 --size 96x64 --steps 16 --seed 11";
-
-std::string content(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
 
 /// Window by window the 8-bit RGB frames that were published, before any encoding that loses something.
 std::string published_frames(const Farm& farm, const std::string& job) {
@@ -60,17 +51,6 @@ bool is_gone(pid_t pid) {
   return stat.empty() || stat.find(") Z ") != std::string::npos;
 }
 
-bool window_reaches_step(const Farm& farm, const std::string& job, std::size_t window, int step) {
-  return eventually([&] {
-    const nlohmann::json windows = farm.status(job)["windows"];
-    return windows.size() > window && windows[window]["state"] == "running" && windows[window]["step"] >= step;
-  });
-}
-
-bool is_done(const Farm& farm, const std::string& job) {
-  return eventually([&] { return farm.status(job)["state"] == "done"; });
-}
-
 TEST(FarmOfTwoRanks, MakesTheFramesOfOneRank) {
   std::string alone;
   {
@@ -94,14 +74,14 @@ TEST(FarmOfTwoRanks, ALostRankEndsItsGroupAndTheNextOneMakesTheSameBytes) {
   ASSERT_FALSE(expected.empty());
 
   const std::string job = farm.json(kJob)["job"];
-  ASSERT_TRUE(window_reaches_step(farm, job, 1, 3)) << farm.status(job).dump();
+  ASSERT_TRUE(farm.reaches(job, 1, 3)) << farm.status(job).dump();
   const std::vector<pid_t> group = farm.processes("reelfarm-ranks");
   const std::vector<pid_t> victims = second_ranks(farm);
   ASSERT_EQ(victims.size(), 1u);
   ::kill(victims.front(), SIGKILL);
   EXPECT_TRUE(eventually([&] { return std::ranges::all_of(group, is_gone); }, std::chrono::seconds(5)));
 
-  ASSERT_TRUE(is_done(farm, job)) << farm.status(job).dump();
+  ASSERT_TRUE(farm.becomes(job, "done")) << farm.status(job).dump();
   const nlohmann::json status = farm.status(job);
   EXPECT_EQ(status["windows"][0]["attempt"], 1);
   EXPECT_EQ(status["windows"][1]["attempt"], 2) << "the rank was not lost in this window";
@@ -111,12 +91,30 @@ TEST(FarmOfTwoRanks, ALostRankEndsItsGroupAndTheNextOneMakesTheSameBytes) {
 TEST(FarmOfTwoRanks, ACancelledWindowLeavesTheGroupToTheNextJob) {
   const Farm farm(kBundle, kTwoRanks);
   const std::string job = farm.json(kJob)["job"];
-  ASSERT_TRUE(window_reaches_step(farm, job, 1, 1)) << farm.status(job).dump();
+  ASSERT_TRUE(farm.reaches(job, 1, 1)) << farm.status(job).dump();
   const std::vector<pid_t> before = second_ranks(farm);
   EXPECT_EQ(farm.run("cancel " + job).exit_code, 0);
-  ASSERT_TRUE(eventually([&] { return farm.status(job)["state"] == "cancelled"; })) << farm.status(job).dump();
+  ASSERT_TRUE(farm.becomes(job, "cancelled")) << farm.status(job).dump();
   EXPECT_EQ(farm.json(kJob + " --wait")["state"], "done");
   EXPECT_EQ(second_ranks(farm), before) << "the ranks were started again";
+}
+
+TEST(FarmOfTwoRanks, APausedWindowGoesOnInTheSameRanksWithTheSameBytes) {
+  const Farm farm(kBundle, kTwoRanks);
+  const std::string expected = content(farm.json(kJob + " --wait")["output"].get<std::string>());
+  const std::string job = farm.json(kJob)["job"];
+  ASSERT_TRUE(farm.reaches(job, 1, 3)) << farm.status(job).dump();
+  const std::vector<pid_t> before = second_ranks(farm);
+  EXPECT_EQ(farm.run("pause " + job).exit_code, 0);
+  ASSERT_TRUE(eventually([&] { return farm.status(job)["windows"][1]["state"] == "queued"; }))
+      << farm.status(job).dump();
+  const int reached = farm.status(job)["windows"][1]["step"];
+  EXPECT_LT(reached, 16);
+  EXPECT_EQ(farm.run("resume " + job).exit_code, 0);
+  ASSERT_TRUE(farm.becomes(job, "done")) << farm.status(job).dump();
+  EXPECT_EQ(second_ranks(farm), before) << "the ranks were started again";
+  EXPECT_EQ(farm.status(job)["windows"][1]["attempt"], 2);
+  EXPECT_EQ(content(farm.status(job)["output"].get<std::string>()) == expected, true) << "the bytes differ";
 }
 
 TEST(FarmOfTwoRanks, AMeshThatDoesNotFitKeepsTheFarmFromComingUp) {
