@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/stitcher/dither.hpp"
+
 namespace reelfarm::stitcher {
 namespace {
 
@@ -69,12 +71,13 @@ ColorTable::ColorTable(const ColorMatch& match, double strength) {
 }
 
 void apply(const ColorTable& table, video::Image& frame) {
-  std::array<std::array<std::uint8_t, 256>, 3> rounded;
-  for (std::size_t c = 0; c < 3; ++c) {
-    for (std::size_t v = 0; v < 256; ++v) rounded[c][v] = round_level(table.value[c][v]);
-  }
-  for (std::size_t i = 0; i < frame.rgb.size(); i += 3) {
-    for (std::size_t c = 0; c < 3; ++c) frame.rgb[i + c] = rounded[c][frame.rgb[i + c]];
+  for (int y = 0; y < frame.height; ++y) {
+    std::uint8_t* row = frame.row(y);
+    const DitherRow& thresholds = dither_row(y);
+    for (std::size_t i = 0; i < frame.stride(); ++i) {
+      const std::size_t x = i / video::Image::kChannels;
+      row[i] = dithered(table.value[i % video::Image::kChannels][row[i]], thresholds[x % kDitherSide]);
+    }
   }
 }
 

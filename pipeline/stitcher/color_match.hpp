@@ -33,13 +33,7 @@ struct ColorTable {
   ColorTable(const ColorMatch& match, double strength);
 };
 
-/// `level` in [0, 255], to the nearest integer, halves up.
-inline std::uint8_t round_level(float level) {
-  constexpr float kHalf = 0.5f;
-  return static_cast<std::uint8_t>(level + kHalf);
-}
-
-/// In place, rounded once.
+/// In place, rounded once by its place in the frame (dither.hpp).
 void apply(const ColorTable& table, video::Image& frame);
 
 }  // namespace reelfarm::stitcher

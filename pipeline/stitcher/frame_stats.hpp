@@ -12,7 +12,7 @@ namespace reelfarm::stitcher {
 struct FrameStats {
   double luma = 0;       ///< mean, in 8-bit levels
   double motion = 0;     ///< mean |luma - luma of the frame before|, in 8-bit levels; 0 for the first frame
-  double sharpness = 0;  ///< variance of the Laplacian of luma
+  double sharpness = 0;  ///< variance of the Laplacian of luma, over neighbours two pixels away
 };
 
 /// Measures frames in order; keeps one luma plane.

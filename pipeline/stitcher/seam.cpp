@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "pipeline/stitcher/dither.hpp"
+
 namespace reelfarm::stitcher {
 namespace {
 
@@ -119,11 +121,16 @@ video::Image merge_frames(const video::Image& earlier, const video::Image& later
                           const ColorTable& correction) {
   video::Image merged(earlier.width, earlier.height);
   const auto weight = static_cast<float>(share);
-  for (std::size_t i = 0; i < merged.rgb.size(); i += 3) {
-    for (std::size_t c = 0; c < 3; ++c) {
-      const auto a = static_cast<float>(earlier.rgb[i + c]);
-      const float b = correction.value[c][later.rgb[i + c]];
-      merged.rgb[i + c] = round_level(a + weight * (b - a));
+  for (int y = 0; y < merged.height; ++y) {
+    const std::uint8_t* before = earlier.row(y);
+    const std::uint8_t* after = later.row(y);
+    std::uint8_t* row = merged.row(y);
+    const DitherRow& thresholds = dither_row(y);
+    for (std::size_t i = 0; i < merged.stride(); ++i) {
+      const std::size_t x = i / video::Image::kChannels;
+      const auto a = static_cast<float>(before[i]);
+      const float b = correction.value[i % video::Image::kChannels][after[i]];
+      row[i] = dithered(a + weight * (b - a), thresholds[x % kDitherSide]);
     }
   }
   return merged;

@@ -47,7 +47,7 @@ Seam plan_seam(std::span<const video::Image> earlier, std::span<const video::Ima
 /// (k+1)/(n+1), which wastes no frame on a pure copy.
 double later_share(const Seam& seam, std::int64_t k, std::int64_t count);
 
-/// earlier + share * (corrected later - earlier), in float, rounded once.
+/// earlier + share * (corrected later - earlier), in float, rounded once by the pixel's place (dither.hpp).
 video::Image merge_frames(const video::Image& earlier, const video::Image& later, double share,
                           const ColorTable& correction);
 

@@ -100,6 +100,36 @@ TEST(Seam, CutsWhereTheLaterWindowGoesOnBest) {
   EXPECT_THAT(shares, ::testing::ElementsAre(0, 0, 0, 0, 0, 1.0 / 3, 2.0 / 3, 1, 1));
 }
 
+TEST(Seam, AFadeBetweenNeighbouringLevelsChangesAsMuchInEachFrame) {
+  const Image before = testing::flat(64, 48, 100);
+  const Image after = testing::flat(64, 48, 101);
+  const ColorTable same({}, 1);
+  constexpr std::int64_t kCount = 7;  // Eighths, which the 64 thresholds meet exactly.
+  Seam seam;
+  seam.merge = Merge::kBlend;
+  Image last = before;
+  for (std::int64_t k = 0; k <= kCount; ++k) {
+    const Image now = k == kCount ? after : merge_frames(before, after, later_share(seam, k, kCount), same);
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < now.rgb.size(); ++i) {
+      EXPECT_GE(now.rgb[i], last.rgb[i]) << "a pixel changes over once";
+      changed += now.rgb[i] != last.rgb[i] ? 1 : 0;
+    }
+    EXPECT_EQ(changed, now.rgb.size() / (kCount + 1)) << "frame " << k;
+    last = now;
+  }
+}
+
+TEST(Seam, WholeLevelsStayAsTheyAre) {
+  const auto frames = clip(0, 2);
+  const ColorTable same({}, 1);
+  EXPECT_EQ(merge_frames(frames[0], frames[0], 1.0 / 3, same).rgb, frames[0].rgb);
+  EXPECT_EQ(merge_frames(frames[0], frames[1], 1, same).rgb, frames[1].rgb);
+  Image image = frames[1];
+  apply(same, image);
+  EXPECT_EQ(image.rgb, frames[1].rgb);
+}
+
 TEST(Seam, ColourCorrectionFadesOutBeforeTheNextOverlap) {
   const windows::Grid grid = windows::plan({97, 33, 13});
   const auto make = [](std::int64_t j, std::int64_t g) {
