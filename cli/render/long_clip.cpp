@@ -110,9 +110,10 @@ fs::path render_clip(const Renderer& renderer, const RenderCommand& command, con
   const windows::Grid& grid = plan.grid;
   if (!command.output.parent_path().empty()) fs::create_directories(command.output.parent_path());
   fs::path partial = command.output;
-  partial += ".partial.mp4";
+  partial += ".partial" + video::extension_of(command.codec);
 
   video::EncoderOptions encoding;
+  encoding.codec = command.codec;
   encoding.width = plan.size.asked.width;
   encoding.height = plan.size.asked.height;
   encoding.rate = manifest.frame_rate;

@@ -19,6 +19,20 @@ std::filesystem::path path_value(const po::variables_map& values, const char* na
   return values.contains(name) ? std::filesystem::path(values[name].as<std::string>()) : std::filesystem::path();
 }
 
+video::Codec codec_of(const std::string& text, const std::filesystem::path& output) {
+  video::Codec codec{};
+  try {
+    codec = video::parse_codec(text);
+  } catch (const video::VideoError& error) {
+    throw OptionError(std::string("--codec: ") + error.what());
+  }
+  const std::string extension = video::extension_of(codec);
+  if (output.extension() != extension) {
+    throw OptionError("--output " + output.string() + ": --codec " + text + " makes files that end with " + extension);
+  }
+  return codec;
+}
+
 }  // namespace
 
 std::optional<RenderCommand> read_options(int argc, char** argv) {
@@ -47,6 +61,8 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
   add("threads", po::value(&command.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
   add("tiles", po::value(&command.tiles)->default_value("diffusers"), "tile plan of the VAE");
   add("output", po::value<std::string>()->required(), "the video, FILE.mp4");
+  add("codec", po::value<std::string>(),
+      "h264 unless given, hevc or av1 (.mp4), prores422hq or prores4444 (.mov), ffv1 (.mkv): every frame as stitched");
   add("overwrite", po::bool_switch(&command.overwrite),
       "replace an existing output instead of taking the next free _v2, _v3, ...");
   add("initial-latents", po::value<std::string>(),
@@ -73,6 +89,7 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
   command.initial_latents = path_value(values, "initial-latents");
   command.save_latents = path_value(values, "save-latents");
   command.save_frames = path_value(values, "save-frames");
+  if (values.contains("codec")) command.codec = codec_of(values["codec"].as<std::string>(), command.output);
   if (values.contains("size")) command.size = windows::parse_size(values["size"].as<std::string>());
   command.frames = optional_value<std::int64_t>(values, "frames");
   command.window_frames = optional_value<std::int64_t>(values, "window");

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "pipeline/video/codec.hpp"
 #include "pipeline/windows/size.hpp"
 
 namespace reelfarm::render {
@@ -36,6 +37,7 @@ struct RenderCommand {
   int threads = 0;
   std::filesystem::path output;
   bool overwrite = false;
+  video::Codec codec = video::Codec::kH264;
   std::filesystem::path initial_latents;
   std::filesystem::path save_latents;
   std::filesystem::path save_frames;
