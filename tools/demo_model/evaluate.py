@@ -121,15 +121,17 @@ def clips(renderer: Renderer, mode: str, count: int, seed: int, workers: int, sh
 def chain_scores(video: np.ndarray, specs: world.Specs, overlap: int) -> dict:
     """One chain (T, H, W, 3) uint8 of windows that share `overlap` frames: share of frames within 12 px of the ideal path, largest
     step between two frames at a seam (mean over pixels, of 255) and its ratio to the median step, change of luma per second (1 is
-    white), colour in the last second."""
+    white), colour in the last second.
+
+    A seam is every step from the frame before the first shared one to the frame behind the last. Frames must not have gone
+    through a lossy codec: at its key frames everything changes a little, which is most of a step where little moves."""
     t = truth_of(specs, 0)
     _, track, area = judge.find(video[::4], t["background"], t["colour"])
     x, y, _ = world.path(specs, torch.arange(0, video.shape[0], 4) / world.FPS)
     distance = judge.torus_distance(track, np.stack([x[0, 0], y[0, 0]], -1))
     step = np.abs(np.diff(video.astype(np.float32), axis=0)).mean((1, 2, 3))
-    # The earlier window's frame is kept, or blended into the later one's: a seam shows at either end of the shared frames.
     seams = np.arange(world.WINDOW, video.shape[0], world.WINDOW - overlap)
-    at_seams = np.concatenate([step[seams - overlap], step[seams - 1]])
+    at_seams = np.stack([step[s - overlap - 1 : s] for s in seams])
     luma = video.mean((1, 2, 3)) / 255
     return {
         "inside": float(np.mean((distance < 12) & (area > 100))),
@@ -157,15 +159,34 @@ def chain_summary(scores: list[dict]) -> dict:
     }
 
 
+def bayer(side: int = 8) -> np.ndarray:
+    """(side, side) numbers in (0, 1): the thresholds of pipeline/stitcher/dither.hpp."""
+    ranks = np.zeros((1, 1), int)
+    while len(ranks) < side:
+        ranks = np.block([[4 * ranks, 4 * ranks + 2], [4 * ranks + 3, 4 * ranks + 1]])
+    return (ranks + 0.5) / ranks.size
+
+
+def joined(earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """The frames that two windows share, (..., n, H, W, 3) uint8, faded over as the stitcher does where both agree."""
+    n, h, w = earlier.shape[-4:-1]
+    share = ((np.arange(n) + 1) / (n + 1)).reshape(n, 1, 1, 1)
+    return np.floor(earlier + share * (later.astype(np.float64) - earlier) + np.tile(bayer(), (h // 8, w // 8))[..., None]).astype(np.uint8)
+
+
 def chains(renderer: Renderer, windows: int, count: int, overlap: int, seed: int, sheet: pathlib.Path | None) -> dict:
     """Chains from an ideal first frame. Path within 12 px, seam jump over the median motion, luma drift, colour in the last second."""
     specs, words = world.sample(np.random.default_rng(seed), count, held_out=True, second=0.0, inside=1.0), random.Random(seed)
     texts = [captions.captions_of(specs, i, words, 1)[0] for i in range(count)]
     generator = torch.Generator().manual_seed(seed)
     known, parts = (world.render(specs, world.times(1)) * 255).round() / 255, []
-    for j in range(windows):
+    for _ in range(windows):
         frames = renderer.window(texts, known, generator)
-        parts.append(world.to_uint8(frames if j == 0 else frames[:, :, overlap:]).cpu().numpy())
+        shown = world.to_uint8(frames).cpu().numpy()
+        if parts:
+            shared = joined(parts[-1][:, -overlap:], shown[:, :overlap]) if overlap > 1 else parts[-1][:, -1:]
+            parts[-1], shown = parts[-1][:, :-overlap], np.concatenate([shared, shown[:, overlap:]], axis=1)
+        parts.append(shown)
         known = frames[:, :, -overlap:]
     video = np.concatenate(parts, axis=1)
     if sheet:
@@ -181,7 +202,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--modes", default="i2v,t2v")
     parser.add_argument("--chain", type=int, default=0)
-    parser.add_argument("--overlap", type=int, default=1)
+    parser.add_argument("--overlap", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--t2i-steps", type=int, default=16)
     parser.add_argument("--workers", type=int, default=1)

@@ -1,10 +1,10 @@
 """Renders held-out captions with `reelfarm render`, as a user would, and judges what comes out.
 
     python tools/demo_model/judge_renders.py --reelfarm build/release/bin/reelfarm [--bundle bundles/demo]
-           [--clips 200] [--chains 20] [--windows 12] [--jobs 2] [--dtype auto] [--sheets FOLDER] [--gate]
+           [--clips 200] [--chains 20] [--windows 12] [--seed 21] [--jobs 2] [--dtype auto] [--sheets FOLDER] [--gate]
 
 Three parts: `i2v` clips of one window from an ideal first frame, `t2v` clips from the caption alone, and `chain`s of
-windows from an ideal first frame. Clips are judged by the frames that `--save-frames` writes, chains by the .mp4. With
+windows from an ideal first frame. Clips are judged by the frames that `--save-frames` writes, chains by lossless video. With
 --gate the exit code is 1 where a figure misses its gate; each miss is one line.
 """
 
@@ -57,7 +57,7 @@ class Program:
         """Frames (T, H, W, 3) uint8, the given first frame or None, seconds with start and loading."""
         with tempfile.TemporaryDirectory() as folder:
             at = pathlib.Path(folder)
-            words = [*self.words, "--prompt", job.caption, "--frames", str(job.frames), "--seed", str(job.seed), "--overlap", str(job.overlap), "--output", str(at / "clip.mp4")]
+            words = [*self.words, "--prompt", job.caption, "--frames", str(job.frames), "--seed", str(job.seed), "--overlap", str(job.overlap), "--output", str(at / "clip.mkv"), "--codec", "ffv1"]
             first = None
             if job.image:
                 first = world.to_uint8(world.render(job.specs, world.times(1)))[0, 0].numpy()
@@ -72,7 +72,7 @@ class Program:
                 raise SystemExit(f"{' '.join(words)}\nended with {done.returncode}: {done.stderr[-2000:]}")
             if exact:
                 return (load_file(at / "frames.safetensors")["video"] * 255).round().astype(np.uint8), first, seconds
-            raw = subprocess.run(["ffmpeg", "-v", "error", "-i", str(at / "clip.mp4"), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
+            raw = subprocess.run(["ffmpeg", "-v", "error", "-i", str(at / "clip.mkv"), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
             return np.frombuffer(raw, np.uint8).reshape(-1, world.HEIGHT, world.WIDTH, 3), first, seconds
 
 
@@ -103,9 +103,9 @@ def over(pool, function, program: Program, jobs: list[Job], what: str) -> list:
     return results
 
 
-def judge_clips(pool, program: Program, count: int, image: bool, second: float, sheets: pathlib.Path | None) -> dict:
+def judge_clips(pool, program: Program, count: int, seed: int, image: bool, second: float, sheets: pathlib.Path | None) -> dict:
     name = "i2v" if image else "t2v"
-    jobs = jobs_of(count, 21 if image else 22, world.WINDOW, image, second)
+    jobs = jobs_of(count, seed, world.WINDOW, image, second)
     results = over(pool, _clip, program, jobs, name)
     verdicts = [r[1] for r in results]
     out = evaluate.summary(verdicts, [evaluate.truth_of(j.specs, 0) for j in jobs])
@@ -119,9 +119,9 @@ def judge_clips(pool, program: Program, count: int, image: bool, second: float, 
     return out
 
 
-def judge_chains(pool, program: Program, count: int, windows: int, overlap: int, sheets: pathlib.Path | None) -> dict:
+def judge_chains(pool, program: Program, count: int, seed: int, windows: int, overlap: int, sheets: pathlib.Path | None) -> dict:
     frames = windows * (world.WINDOW - overlap) + overlap
-    jobs = jobs_of(count, 23, frames, True, 0.0, overlap)
+    jobs = jobs_of(count, seed, frames, True, 0.0, overlap)
     results = over(pool, _chain, program, jobs, f"chains of {windows}")
     scores = [evaluate.chain_scores(r[0], j.specs, overlap) for r, j in zip(results, jobs)]
     if sheets:
@@ -146,7 +146,8 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--chains", type=int, default=20)
     parser.add_argument("--windows", type=int, default=12)
-    parser.add_argument("--overlap", type=int, default=5, help="frames that two windows share")
+    parser.add_argument("--seed", type=int, default=21, help="draws the captions: of i2v, + 1 of t2v, + 2 of the chains")
+    parser.add_argument("--overlap", type=int, default=9, help="frames that two windows share")
     parser.add_argument("--second", type=float, default=0.25, help="share of clips with a second object")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
@@ -161,13 +162,13 @@ def main() -> int:
     wrong: list[str] = []
     with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
         for mode in filter(None, args.modes.split(",") if args.clips else []):
-            figures = judge_clips(pool, program, args.clips, mode == "i2v", args.second, args.sheets)
+            figures = judge_clips(pool, program, args.clips, args.seed + (mode != "i2v"), mode == "i2v", args.second, args.sheets)
             print(mode, json.dumps(figures), flush=True)
             wrong += misses(mode, figures, CLIP_GATES)
             if mode == "i2v" and figures["first frame dB (mean, worst)"][1] < 30:
                 wrong.append(f"i2v: the first frame is kept at {figures['first frame dB (mean, worst)'][1]} dB in the worst clip, wanted at least 30")
         if args.chains:
-            figures = judge_chains(pool, program, args.chains, args.windows, args.overlap, args.sheets)
+            figures = judge_chains(pool, program, args.chains, args.seed + 2, args.windows, args.overlap, args.sheets)
             print("chain", json.dumps(figures), flush=True)
             wrong += misses("chain", figures, CHAIN_GATES)
     for line in wrong:

@@ -16,6 +16,8 @@ import text
 import world
 
 PREFIX = 6  # most latent frames of a condition
+COUNTS = (4, 4, 1, 1, 1)  # share of prefixes of 2, 3, ... latents; windows of a chain share two or three
+ROLLED = 0.7  # share of refreshed clips that go on from frames of the model's own, once it rolls
 ROLL_ERROR = 10 ** (-2.5)  # mean square: 25 dB
 MOTIONS = (1, 1, 1, 1, 1.8, 1.8, 2.6, 0.6)  # circling and spinning are the hardest to learn
 SECOND = 0.4  # share of clips with a second object
@@ -79,9 +81,9 @@ class Pool:
         rows, kept = self.prompts.rows(texts)
         assert len(kept) == len(texts)
         here = specs.to(self.device)
-        count = 2 if self.words.random() < 0.5 else self.words.randint(3, PREFIX)  # two is what windows of a chain share
+        count = self.words.choices(range(2, PREFIX + 1), COUNTS)[0]
         shown = 4 * (count - 1) + 1
-        rolled = self.roll is not None and self.words.random() < 0.5
+        rolled = self.roll is not None and self.words.random() < ROLLED
         if rolled:
             here, ended, close = self._rolled(here, rows, count)
         clip = world.render(here, world.times().to(self.device))

@@ -80,6 +80,29 @@ class World(unittest.TestCase):
         self.assertFalse(v.colour or v.shape or v.motion or v.background)
 
 
+class Chains(unittest.TestCase):
+    def test_the_chain_judge_sees_a_jump_anywhere_in_the_shared_frames(self):
+        import evaluate
+
+        specs = world.sample(np.random.default_rng(4), 100, second=0.0)
+        specs = specs[specs.motion[:, 0] == world.RIGHT][:1]
+        overlap, frames = 5, 2 * world.WINDOW - 5
+        ideal = world.to_uint8(world.render(specs, world.times(frames)))[0].numpy()
+        self.assertLess(evaluate.chain_scores(ideal, specs, overlap)["seam"], 1.2)
+        for at in range(world.WINDOW - overlap, world.WINDOW + 1):  # from the first shared frame to the first one behind
+            broken = ideal.copy()
+            broken[at:] = np.minimum(broken[at:], 253) + 2  # brighter by two levels from here on
+            self.assertGreater(evaluate.chain_scores(broken, specs, overlap)["seam"], 1.6, at)
+
+    def test_shared_frames_change_over_evenly(self):
+        import evaluate
+
+        earlier, later = (np.full((7, 48, 64, 3), level, np.uint8) for level in (100, 101))
+        shares = (evaluate.joined(earlier, later) == 101).mean((1, 2, 3))
+        np.testing.assert_allclose(shares, np.arange(1, 8) / 8)
+        self.assertTrue((evaluate.joined(earlier, earlier) == earlier).all())
+
+
 class Text(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -176,6 +199,16 @@ class Training(unittest.TestCase):
         muon.step()
         self.assertAlmostEqual((weight - before).pow(2).mean().sqrt().item(), 0.2e-2, delta=0.05e-2)
 
+
+    def test_a_seam_is_what_is_given_and_its_neighbours(self):
+        import train_i2v
+
+        mask = torch.zeros(2, 17, 31, 2, 2)
+        mask[0, 16, :2] = 1  # a prefix of two latents
+        mask[1, 16, 0] = mask[1, 16, -1] = 1  # the first and the last frame
+        found = train_i2v.seams(mask)
+        self.assertEqual(tuple(found.shape), (2, 1, 31, 1, 1))
+        self.assertEqual([row.flatten().nonzero().flatten().tolist() for row in found], [[0, 1, 2], [0, 1, 29, 30]])
 
     def test_guidance_leads_away_from_the_empty_caption(self):
         import train_t2i

@@ -111,8 +111,13 @@ class Places(torch.nn.Module):
         return torch.nn.functional.mse_loss(self.reader(tokens).float(), cells)
 
 
-def loss_video(models: dict, pool: Pool, batch: int, exact: float, own: bool) -> torch.Tensor:
-    """Flow matching of whole windows; latents that see an object weigh five times as much.
+def seams(known: torch.Tensor) -> torch.Tensor:
+    """1 where a latent frame is given or stands next to a given one, (B, 1, 31, 1, 1), from the condition channels."""
+    return torch.nn.functional.max_pool3d(known[:, 16:, :, :1, :1], (3, 1, 1), stride=1, padding=(1, 0, 0))
+
+
+def loss_video(models: dict, pool: Pool, batch: int, exact: float, own: bool, seam: float) -> torch.Tensor:
+    """Flow matching of whole windows; latents that see an object weigh five times as much, those of a seam `seam` times.
 
     With `own` the noisy latents are the sampler's: mixed from what the model itself makes of pure noise, and the target leads
     from there to the clip, so that a later step mends what an earlier one got wrong.
@@ -134,7 +139,7 @@ def loss_video(models: dict, pool: Pool, batch: int, exact: float, own: bool) ->
     else:
         s = sigmas(batch, pool.device, exact)
         x, v = noisy(x0, s)
-    weight = 1 + 4 * pool.object[at].float()[:, None]
+    weight = (1 + 4 * pool.object[at].float()[:, None]) * (1 + (seam - 1) * seams(known))
     return ((velocity(x, s) - v) ** 2 * weight).mean() + 0.2 * models["places"](hidden, pool.object[at, 0])
 
 
@@ -227,6 +232,7 @@ def main() -> None:
     parser.add_argument("--own-every", type=int, default=3, help="every so many steps the noisy latents are the model's own")
     parser.add_argument("--roll", action="store_true", help="take worn first frames from windows that the model itself renders (later rounds)")
     parser.add_argument("--refresh-every", type=int, default=40)
+    parser.add_argument("--seam", type=float, default=1.0, help="weight of the frames that are given and of their neighbours: what two windows must agree on")
     parser.add_argument("--exact", type=float, default=0.75, help="share of training at the sampler's four noise levels")
     parser.add_argument("--flat", type=float, default=0.3, help="share of the time at the full rate; 1 when another run follows")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -280,7 +286,7 @@ def main() -> None:
     def step(slot):
         def run():
             with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext():
-                value = loss_video(models, pool, args.batch, args.exact, own=slot == 1)
+                value = loss_video(models, pool, args.batch, args.exact, own=slot == 1, seam=args.seam)
             value.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
             for opt in optimizers:

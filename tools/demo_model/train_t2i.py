@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--pool", type=int, default=32768)
+    parser.add_argument("--corpus", type=int, default=32768, help="captions made once for the whole run")
     parser.add_argument("--refresh-every", type=int, default=12)
     parser.add_argument("--empty", type=float, default=0.1, help="share of empty captions")
     parser.add_argument("--guidance", type=float, help="teach the checkpoint's model what guidance of this strength makes of it")
@@ -136,7 +137,7 @@ def main() -> None:
         model.to(args.device)
     precision = torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if cuda else contextlib.nullcontext()
     with precision:
-        images = Images(load_vae(args.work, args.device, dtype), models, prompts, args.pool, args.device, int(time.time()), dtype)
+        images = Images(load_vae(args.work, args.device, dtype), models, prompts, args.pool, args.device, int(time.time()), dtype, corpus=args.corpus)
     images.fill()
     print(f"pool of {args.pool} images after {time.monotonic() - schedule.begin:.0f} s", flush=True)
     model, teacher = models["t2i"], None
