@@ -214,9 +214,10 @@ void WindowLine::Impl::denoise(TaskOrder order) {
     const at::Tensor latents =
         setup.renderer.denoise(request, progress, [&](const render::StepState& state) { keep(order, kept, state); });
     if (!latents.isfinite().all().item<bool>()) {
-      throw std::runtime_error("the latents of task " + order.task + " hold NaN or infinity after " +
-                               std::to_string(order.steps) +
-                               " steps; with bf16 weights of another scale, --dtype fp32 may help");
+      throw std::runtime_error(
+          "the latents of task " + order.task + " hold NaN or infinity after " + std::to_string(order.steps) +
+          " steps: `reelfarm bundle verify` names the tensor if a file is damaged; if none is, --dtype "
+          "fp32 may help");
     }
     decodes.put({order, latents, seconds_since(begin), resumed_after_step});
   });
