@@ -147,7 +147,7 @@ class Device {
 };
 
 std::mutex mutex;
-std::string last_error;
+thread_local std::string last_error;
 
 /// Of the current device. Its softmax factor follows from head_dim, so that the shape names the plan.
 Device& device() {
@@ -188,7 +188,6 @@ int fp8_attention(const Fp8Attention* arguments, void* stream) {
 }
 
 const char* fp8_attention_error() {
-  const std::lock_guard lock(mutex);
   return last_error.c_str();
 }
 

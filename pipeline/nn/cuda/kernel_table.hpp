@@ -189,8 +189,8 @@ struct KernelTable {
   int (*pad_video)(const PadVideo* arguments, void* stream);
   int (*biased_add)(const BiasedAdd* arguments, void* stream);
   int (*interleave_phases)(const InterleavePhases* arguments, void* stream);
-  /// Bytes, or -1 where cuDNN has no kernel for the shape on the current device; fp8_attention_error() then says why.
-  /// All three are null in a plug-in that was built without cuDNN's headers.
+  /// Bytes, or -1 where cuDNN has no kernel for the shape on the current device; fp8_attention_error() then tells the
+  /// same thread why. All three are null in a plug-in that was built without cuDNN's headers.
   std::int64_t (*fp8_attention_workspace)(const Fp8Attention* arguments);
   int (*fp8_attention)(const Fp8Attention* arguments, void* stream);
   const char* (*fp8_attention_error)();
