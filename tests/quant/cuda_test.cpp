@@ -26,10 +26,6 @@ constexpr auto kFp8 = nn::Quantisation::fp8;
 constexpr auto kNone = nn::Quantisation::none;
 const c10::Device kGpu(c10::kCUDA, 0);
 
-// A value between two of e4m3 may be rounded the other way, since the kernels divide in another order: then it is off
-// by an eighth. Few may be.
-constexpr double kRoundingTies = 3e-3;
-
 at::Tensor random(at::IntArrayRef shape) {
   return at::randn(shape).to(at::kBFloat16);
 }
@@ -51,13 +47,16 @@ void expect_same(const Rows& found, const Rows& expected) {
   EXPECT_LE(relative_error(back(found), back(expected)), found.plain() ? 4e-3 : 2e-2);
 }
 
-TEST(CudaQuantise, AgreesWithTheCpu) {
+TEST(CudaQuantise, RoundsAsWellAsTheCpu) {
   for (const std::int64_t features : {64, 1024, 3072, 12288, 16384, 20000}) {  // the last is beyond the kernel
     const at::Tensor x = random({37, features}) * at::logspace(-3, 3, 37).unsqueeze(1).to(at::kBFloat16);
     const Rows expected = quantise(x, kFp8);
     const Rows found = quantise(x.to(kGpu), kFp8);
     EXPECT_LE(relative_error(found.scales, expected.scales), 1e-6) << features;
-    EXPECT_LE(relative_error(back(found), back(expected)), kRoundingTies) << features;
+    // Of values half-way between two of e4m3, which are common among ratios of bf16, either side is right: the kernel
+    // multiplies where the plain form divides. So errors are compared, not values.
+    const auto error = [&](const Rows& rows) { return (back(rows) - x).abs(); };
+    EXPECT_TRUE((error(found) <= error(expected) + x.abs() * 1e-5).all().item<bool>()) << features;
   }
 }
 
