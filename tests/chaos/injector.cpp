@@ -210,6 +210,8 @@ void Injector::watch_doomed() {
     const auto alive = std::ranges::find_if(doomed.processes, is_alive);
     if (alive == doomed.processes.end()) return true;
     if (now - doomed.at < limit) return false;
+    // An mpirun that is stopped and continued hands SIGCONT on to its ranks, so a rank that hung for ever does not.
+    if (doomed.fault == "hang rank" && std::ranges::none_of(doomed.processes, is_stopped)) return true;
     complaints_.push_back(doomed.fault + ": still there after " + std::to_string(limit.count()) + " s: process " +
                           std::to_string(alive->pid) + ", " + command_line(*alive));
     return true;

@@ -1,6 +1,8 @@
 // reelfarm-chaos: nothing lost and nothing done twice, whatever is killed, stopped, cut or slow.
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -22,6 +24,18 @@ namespace fs = std::filesystem;
 constexpr int kBadInput = 2;
 
 constexpr std::uintmax_t kDiskBytes = std::uintmax_t{2} << 30;
+
+/// A full disk is one that has no more room than what lies on it. Without this there would be disks at the beginning
+/// that no job ever fits on, which is a reason to reject it.
+constexpr off_t kBallastBytes = off_t{64} << 20;
+
+void put_ballast(const fs::path& folder) {
+  const fs::path path = folder / "ballast";
+  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const int error = file < 0 ? errno : ::posix_fallocate(file, 0, kBallastBytes);
+  if (file >= 0) ::close(file);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "cannot make " + path.string());
+}
 
 /// Leaves no room on the disk. It may be written to meanwhile, so the size in use is asked again when it was too small.
 void fill(const reelfarm::test::SmallDisk& disk) {
@@ -71,6 +85,7 @@ int run(int argc, char** argv) {
   chaos::Disk hands;
   if (no_disk.empty()) {
     disk.emplace(root, kDiskBytes);
+    put_ballast(disk->data());
     hands = {[&] { fill(*disk); }, [&] { disk->resize(kDiskBytes); }};
   }
   const fs::path data = root / "data";

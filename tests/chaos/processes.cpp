@@ -67,6 +67,11 @@ bool is_alive(const Process& process) {
   return entry && entry->process == process && !has_ended(*entry);
 }
 
+bool is_stopped(const Process& process) {
+  const auto entry = look_up(process.pid);
+  return entry && entry->process == process && entry->state == 'T';
+}
+
 std::vector<Process> children_of(pid_t parent) {
   std::vector<Process> children;
   for (const Entry& entry : all_processes()) {

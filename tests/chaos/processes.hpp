@@ -20,6 +20,9 @@ std::optional<Process> find_process(pid_t pid);
 /// False also for one that has ended and waits for its parent to notice.
 bool is_alive(const Process& process);
 
+/// By SIGSTOP, and not continued since.
+bool is_stopped(const Process& process);
+
 std::vector<Process> children_of(pid_t parent);
 
 /// Those whose command line contains `text`, without the caller.
