@@ -19,6 +19,7 @@ from pool import PREFIX
 from train_i2v import build, load_vae
 
 LIMIT_BYTES = 32 << 20
+SHARED = 9  # frames that windows of a chain share unless asked otherwise
 
 
 def manifest(prompts: text.Prompts) -> dict:
@@ -28,8 +29,8 @@ def manifest(prompts: text.Prompts) -> dict:
     return {
         "schema": 1, "name": "demo-world", "family": "hunyuan-i2v-latent-concat", "distilled": True,
         "defaults": {"steps": 4, "shift": 5.0, "guidance": 1.0, "width": world.WIDTH, "height": world.HEIGHT, "frames": 2 * world.WINDOW - 1, "window_frames": world.WINDOW, "frame_rate": world.FPS},
-        # Two shared latent frames make seams that cannot be seen; one makes jumps of twice the motion.
-        "overlap_frames": [5] + [4 * (c - 1) + 1 for c in range(1, PREFIX + 1) if c != 2],
+        # One shared latent frame makes jumps of twice the motion, two of 1.6 times, three none that can be seen.
+        "overlap_frames": [SHARED] + [n for n in range(1, 4 * PREFIX - 2, 4) if n != SHARED],
         "conditions": ["first", "prefix", "last"],
         "prompt": None,
         "image_prompt": common | {
