@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 
@@ -30,11 +31,12 @@ class SequenceAttention {
 
  private:
   struct Heads;
+  struct Cut;
 
-  at::Tensor gather_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::int64_t tokens) const;
-  at::Tensor whole_row(const Heads& heads) const;
+  Heads to_heads(const std::array<at::Tensor, 3>& given, const Cut& cut) const;
+  at::Tensor to_tokens(const at::Tensor& out, const at::Tensor& like, const Cut& cut) const;
   at::Tensor round_the_ring(const Heads& heads, const TokenParts& image) const;
-  at::Tensor text_over_all_rows(const Heads& heads, const at::Tensor& home) const;
+  at::Tensor text_over_all_rows(const Heads& heads) const;
 
   const Mesh& mesh_;
   BlockAttention attend_;
