@@ -59,8 +59,8 @@ void MpiProcessGroup::abort(const std::string& why) {
 }
 
 std::unique_ptr<Transfer> MpiProcessGroup::post(std::vector<Send> sends, std::vector<Receive> receives,
-                                                const std::string& place) {
-  auto transfer = std::make_unique<MpiTransfer>(place, patience());
+                                                const char* operation) {
+  auto transfer = std::make_unique<MpiTransfer>(place(operation), patience());
   for (const Receive& receive : receives) transfer->receive(comm_, receive);
   for (const Send& send : sends) transfer->send(comm_, send);
   return transfer;

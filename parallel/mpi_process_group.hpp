@@ -25,7 +25,7 @@ class MpiProcessGroup final : public ProcessGroup {
 
  private:
   std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
-                                 const std::string& place) override;
+                                 const char* operation) override;
 
   /// Starts a collective call of MPI, named `call`, and waits for it. start(request) gives its return code.
   template <typename Start>

@@ -17,6 +17,9 @@ class MpiSession {
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
 
+  /// The environment variable in which Open MPI's mpirun tells a rank its place on its machine.
+  static constexpr const char* kLocalRank = "OMPI_COMM_WORLD_LOCAL_RANK";
+
   /// Waits are as long as another rank's work. A lost rank is noticed by mpirun long before.
   static constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(30);
 

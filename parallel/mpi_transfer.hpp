@@ -20,24 +20,26 @@ class MpiTransfer final : public Transfer {
   void send(MPI_Comm comm, const Send& message);
   void receive(MPI_Comm comm, const Receive& message);
   /// Takes over the request of a collective call on `comm`.
-  void add(MPI_Request request) { requests_.push_back({request, -1, 0}); }
+  void add(MPI_Request request) { add(request, {-1, 0}); }
 
   void wait() override;
+  bool done() override;
 
  private:
-  struct Request {
-    MPI_Request request;
-    int from;              // -1: nothing is received
-    std::size_t expected;  // bytes, where something is
+  /// What belongs to the request of the same index.
+  struct Expected {
+    int from;           // -1: nothing is received
+    std::size_t bytes;  // where something is
   };
 
-  bool all_done(std::vector<MPI_Request>& requests, std::vector<MPI_Status>& statuses) const;
+  void add(MPI_Request request, const Expected& expected);
   void check_received(const std::vector<MPI_Status>& statuses) const;
-  [[noreturn]] void give_up(const std::vector<MPI_Request>& requests) const;
+  [[noreturn]] void give_up() const;
 
   std::string place_;
   std::chrono::milliseconds patience_;
-  std::vector<Request> requests_;
+  std::vector<MPI_Request> requests_;
+  std::vector<Expected> expected_;
   std::vector<at::Tensor> tensors_;
 };
 

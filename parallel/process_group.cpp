@@ -50,7 +50,7 @@ std::unique_ptr<Transfer> ProcessGroup::exchange(std::vector<Send> sends, std::v
     require_peer(*this, receive.from, operation);
     require_contiguous(receive.tensor, operation);
   }
-  return post(std::move(sends), std::move(receives), place(operation));
+  return post(std::move(sends), std::move(receives), operation);
 }
 
 std::string ProcessGroup::broadcast_text(std::string text, int root) {
@@ -138,6 +138,7 @@ namespace {
 class NothingToWaitFor final : public Transfer {
  public:
   void wait() override {}
+  bool done() override { return true; }
 };
 
 }  // namespace
@@ -154,7 +155,7 @@ void SingleProcessGroup::abort(const std::string& why) {
   throw GroupError(place("abort") + ": " + why);
 }
 
-std::unique_ptr<Transfer> SingleProcessGroup::post(std::vector<Send>, std::vector<Receive>, const std::string&) {
+std::unique_ptr<Transfer> SingleProcessGroup::post(std::vector<Send>, std::vector<Receive>, const char*) {
   return std::make_unique<NothingToWaitFor>();
 }
 

@@ -31,8 +31,13 @@ class Transfer {
   Transfer& operator=(const Transfer&) = delete;
 
   /// Returns when all tensors have been received and those sent may be written again. Throws GroupError when a peer is
-  /// lost, is later than the group's patience, or sent another number of bytes.
+  /// lost, is later than the group's patience, or sent another number of bytes. For tensors on a GPU it returns at
+  /// once: what the current stream is given from now on begins then, and errors come at the latest from
+  /// ProcessGroup::settle().
   virtual void wait() = 0;
+
+  /// Whether wait() would return at once. Throws as wait() does, but for patience.
+  virtual bool done() = 0;
 
  protected:
   Transfer() = default;
@@ -59,6 +64,10 @@ class ProcessGroup {
   /// that is no other rank of the group, or a tensor that is not contiguous.
   std::unique_ptr<Transfer> exchange(std::vector<Send> sends, std::vector<Receive> receives, const char* operation);
 
+  /// Returns when whatever this group and the groups split from it have exchanged has come. Throws GroupError as
+  /// Transfer::wait() does. To be called before what came from a GPU's peers is used on the host.
+  virtual void settle() {}
+
   /// Collective. The ranks that give the same colour, in their order here. Patience is inherited.
   virtual std::unique_ptr<ProcessGroup> split(int colour) = 0;
 
@@ -82,16 +91,16 @@ class ProcessGroup {
   at::Tensor all_gather(const at::Tensor& input);
 
   /// What this rank works on, for errors: "step 2". Sub-groups do not inherit it.
-  void set_step(std::string step) { step_ = std::move(step); }
+  virtual void set_step(std::string step) { step_ = std::move(step); }
 
   /// The longest that a wait of this rank takes before it ends with an error.
   std::chrono::milliseconds patience() const { return patience_; }
-  void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
+  virtual void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
 
  protected:
   explicit ProcessGroup(std::chrono::milliseconds patience) : patience_(patience) {}
   virtual std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
-                                         const std::string& place) = 0;
+                                         const char* operation) = 0;
   /// Collective. Root's contiguous tensor fills that of every other rank.
   void send_to_all(const at::Tensor& tensor, int root, const char* operation);
   /// "rank 1 of 4: all_to_all (step 2)"
@@ -115,7 +124,7 @@ class SingleProcessGroup final : public ProcessGroup {
 
  private:
   std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
-                                 const std::string& place) override;
+                                 const char* operation) override;
 };
 
 }  // namespace reelfarm::parallel

@@ -44,6 +44,12 @@ class Post {
                      " ms; nothing came from rank(s) " + std::to_string(route.from));
   }
 
+  /// Whether take() would return at once, or throw.
+  bool ready(const Route& route) {
+    const std::lock_guard lock(mutex_);
+    return broken_ || letters_.contains(route);
+  }
+
   void end(const std::string& why) {
     const std::lock_guard lock(mutex_);
     if (!broken_) broken_ = why;
@@ -76,6 +82,14 @@ class ThreadTransfer final : public Transfer {
       }
       std::memcpy(each.tensor.data_ptr(), letter.const_data_ptr(), letter.nbytes());
     }
+  }
+
+  bool done() override {
+    for (const Expected& each : expected_) {
+      if (!post_.ready(each.route)) return false;
+    }
+    wait();
+    return true;
   }
 
  private:
@@ -122,13 +136,13 @@ class ThreadProcessGroup final : public ProcessGroup {
 
  private:
   std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
-                                 const std::string& place) override {
+                                 const char* operation) override {
     for (const Send& send : sends) post_.put({name_, rank_, send.to, sent_[send.to]++}, send.tensor);
     std::vector<ThreadTransfer::Expected> expected;
     for (const Receive& receive : receives) {
       expected.push_back({{name_, receive.from, rank_, received_[receive.from]++}, receive.tensor});
     }
-    return std::make_unique<ThreadTransfer>(post_, std::move(expected), place, patience());
+    return std::make_unique<ThreadTransfer>(post_, std::move(expected), place(operation), patience());
   }
 
   Post& post_;

@@ -1,10 +1,16 @@
 #include "bench/parallel/measured_group.hpp"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <chrono>
 #include <utility>
 
 namespace reelfarm::bench {
 namespace {
+
+void synchronize(c10::Device device) {
+  c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
 
 using Clock = std::chrono::steady_clock;
 
@@ -23,38 +29,41 @@ class MeasuredTransfer final : public parallel::Transfer {
     cost_.seconds += seconds_since(begin);
   }
 
+  bool done() override { return transfer_->done(); }
+
  private:
   std::unique_ptr<parallel::Transfer> transfer_;
   Cost& cost_;
 };
 
-/// Of "rank 0 of 2: all_to_all (step 1)", as ProcessGroup makes it.
-std::string operation_of(const std::string& place) {
-  const std::size_t begin = place.find(": ") + 2;
-  return place.substr(begin, place.find(" (") - begin);
-}
-
 }  // namespace
 
-MeasuredGroup::MeasuredGroup(parallel::ProcessGroup& group, Costs& costs)
-    : ProcessGroup(group.patience()), group_(group), costs_(costs) {}
+MeasuredGroup::MeasuredGroup(parallel::ProcessGroup& group, Costs& costs, c10::Device device)
+    : ProcessGroup(group.patience()), group_(group), costs_(costs), device_(device) {}
 
-MeasuredGroup::MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs)
-    : ProcessGroup(owned->patience()), owned_(std::move(owned)), group_(*owned_), costs_(costs) {}
+MeasuredGroup::MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs, c10::Device device)
+    : ProcessGroup(owned->patience()), owned_(std::move(owned)), group_(*owned_), costs_(costs), device_(device) {}
 
 std::unique_ptr<parallel::ProcessGroup> MeasuredGroup::split(int colour) {
-  return std::unique_ptr<ProcessGroup>(new MeasuredGroup(group_.split(colour), costs_));
+  return std::unique_ptr<ProcessGroup>(new MeasuredGroup(group_.split(colour), costs_, device_));
 }
 
 std::unique_ptr<parallel::Transfer> MeasuredGroup::post(std::vector<parallel::Send> sends,
                                                         std::vector<parallel::Receive> receives,
-                                                        const std::string& place) {
-  const std::string operation = operation_of(place);
+                                                        const char* operation) {
   Cost& cost = costs_[operation];
   ++cost.calls;
   for (const parallel::Send& send : sends) cost.bytes += static_cast<std::int64_t>(send.tensor.nbytes());
+  if (device_.is_cuda()) {
+    synchronize(device_);
+    group_.barrier();
+  }
   const auto begin = Clock::now();
-  auto transfer = group_.exchange(std::move(sends), std::move(receives), operation.c_str());
+  auto transfer = group_.exchange(std::move(sends), std::move(receives), operation);
+  if (device_.is_cuda()) {
+    transfer->wait();
+    synchronize(device_);
+  }
   cost.seconds += seconds_since(begin);
   return std::make_unique<MeasuredTransfer>(std::move(transfer), cost);
 }

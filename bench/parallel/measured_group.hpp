@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include <c10/core/Device.h>
+
 #include "parallel/process_group.hpp"
 
 namespace reelfarm::bench {
@@ -18,11 +20,12 @@ struct Cost {
 
 using Costs = std::map<std::string, Cost>;
 
-/// A group that notes what its exchanges, and those of the groups split from it, cost.
+/// A group that notes what its exchanges, and those of the groups split from it, cost. On a GPU, where a wait costs the
+/// host nothing, each exchange begins when the device has done all before it, and nothing runs beside it.
 class MeasuredGroup final : public parallel::ProcessGroup {
  public:
   /// `group` and `costs` must outlive it.
-  MeasuredGroup(parallel::ProcessGroup& group, Costs& costs);
+  MeasuredGroup(parallel::ProcessGroup& group, Costs& costs, c10::Device device);
 
   int rank() const override { return group_.rank(); }
   int size() const override { return group_.size(); }
@@ -30,15 +33,17 @@ class MeasuredGroup final : public parallel::ProcessGroup {
   void barrier() override { group_.barrier(); }
   std::unique_ptr<parallel::ProcessGroup> split(int colour) override;
   void abort(const std::string& why) override { group_.abort(why); }
+  void settle() override { group_.settle(); }
 
  private:
-  MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs);
+  MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs, c10::Device device);
   std::unique_ptr<parallel::Transfer> post(std::vector<parallel::Send> sends, std::vector<parallel::Receive> receives,
-                                           const std::string& place) override;
+                                           const char* operation) override;
 
   std::unique_ptr<parallel::ProcessGroup> owned_;
   parallel::ProcessGroup& group_;
   Costs& costs_;
+  c10::Device device_;
 };
 
 }  // namespace reelfarm::bench

@@ -19,6 +19,7 @@
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/follower.hpp"
+#include "pipeline/render/gpu_choice.hpp"
 #include "pipeline/video/errors.hpp"
 
 namespace {
@@ -106,7 +107,7 @@ int lead(const render::RenderCommand& command, const Plan& plan, const render::R
 
 int run_alone(const render::RenderCommand& command) {
   const Plan plan = plan_of(command);
-  render::mesh_for(plan.bundle, plan.placement.placement, command.mesh, 1, 1);
+  render::mesh_for(plan.bundle, command.mesh, 1, 1);
   use_threads(command.threads, 1);
   return lead(command, plan, nullptr);
 }
@@ -117,10 +118,11 @@ int run_rank(const render::RenderCommand& command, std::unique_ptr<parallel::Pro
   parallel::MeshShape mesh;
   parallel::all_or_none(*world, [&] {
     plan.emplace(plan_of(command));
-    mesh = render::mesh_for(plan->bundle, plan->placement.placement, command.mesh, world->size(), ranks_of_machine);
+    mesh = render::mesh_for(plan->bundle, command.mesh, world->size(), ranks_of_machine);
   });
   use_threads(command.threads, parallel::MpiSession::ranks_on_this_machine());
-  const render::RankGroups ranks{std::move(world), parallel::MpiSession::world(), mesh};
+  const render::RankGroups ranks =
+      render::rank_groups(std::move(world), parallel::MpiSession::world(), mesh, plan->placement.placement.device);
   if (ranks.denoise->rank() == 0) return lead(command, *plan, &ranks);
   render::Follower(plan->bundle, plan->placement.placement, ranks).run();
   return 0;
@@ -156,6 +158,8 @@ int reporting(const std::string& name, const Act& act) {
 constexpr const char* kName = "reelfarm render";
 
 int run_under_mpi(const render::RenderCommand& command, int& argc, char**& argv) {
+  render::take_own_gpu(command.device, 0, std::getenv(parallel::MpiSession::kLocalRank),
+                       std::getenv(render::kVisibleGpus));
   parallel::MpiSession session(argc, argv);
   auto world = parallel::MpiSession::world();
   const int rank = world->rank();

@@ -60,7 +60,9 @@ VelocityModel ForwardLeader::clip(std::size_t transformer, std::int64_t frames, 
     parallel::broadcast_order(group_, Order{.kind = Order::Kind::forward, .step = step}, kWaiting);
     at::Tensor velocity = or_abort(group_, [&] {
       const at::Tensor same = group_.broadcast_tensor(input, kLeader, shared.transformer.device());
-      return (*forward)(same, everywhere, step, guarded);
+      at::Tensor result = (*forward)(same, everywhere, step, guarded);
+      group_.settle();
+      return result;
     });
     if (thrown) std::rethrow_exception(thrown);
     return velocity;
@@ -86,6 +88,7 @@ void follow_forwards(const std::vector<SharedTransformer>& transformers, paralle
       case Order::Kind::forward: {
         const at::Tensor input = group.broadcast_tensor({}, kLeader, device);
         forward.value()(input, prepared, static_cast<int>(order.step));
+        group.settle();
         break;
       }
     }

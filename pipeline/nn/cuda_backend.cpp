@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -64,6 +65,7 @@ class Driver {
     count_ = reinterpret_cast<int (*)(int*)>(dlsym(library, "cuDeviceGetCount"));
     name_ = reinterpret_cast<int (*)(char*, int, int)>(dlsym(library, "cuDeviceGetName"));
     attribute_ = reinterpret_cast<int (*)(int*, int, int)>(dlsym(library, "cuDeviceGetAttribute"));
+    bus_ = reinterpret_cast<int (*)(char*, int, int)>(dlsym(library, "cuDeviceGetPCIBusId"));
   }
 
   int devices() const {
@@ -71,12 +73,8 @@ class Driver {
     return init_ != nullptr && count_ != nullptr && init_(0) == 0 && count_(&count) == 0 ? count : 0;
   }
 
-  std::string name(int index) const {
-    char text[256] = {};
-    if (devices() <= index || name_ == nullptr || name_(text, sizeof text, index) != 0)
-      return "CUDA device " + std::to_string(index);
-    return text;
-  }
+  std::string name(int index) const { return asked(name_, index); }
+  std::string bus(int index) const { return asked(bus_, index); }
 
   int compute_capability(int index) const {
     constexpr int kMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
@@ -91,9 +89,17 @@ class Driver {
   }
 
  private:
+  std::string asked(int (*call)(char*, int, int), int index) const {
+    char text[256] = {};
+    if (devices() <= index || call == nullptr || call(text, sizeof text, index) != 0)
+      return "CUDA device " + std::to_string(index);
+    return text;
+  }
+
   int (*init_)(unsigned) = nullptr;
   int (*count_)(int*) = nullptr;
   int (*name_)(char*, int, int) = nullptr;
+  int (*bus_)(char*, int, int) = nullptr;
   int (*attribute_)(int*, int, int) = nullptr;
 };
 
@@ -109,6 +115,13 @@ std::string cuda_device_name(int index) {
 
 int cuda_compute_capability(int index) {
   return Driver().compute_capability(index);
+}
+
+std::string cuda_device_place(int index) {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  file >> boot;
+  return boot + ":" + Driver().bus(index);
 }
 
 }  // namespace reelfarm::nn

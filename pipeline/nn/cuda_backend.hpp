@@ -19,4 +19,8 @@ std::string cuda_device_name(int index);
 /// Of a visible device, times ten: 90 for an H100. 0 when the driver does not say.
 int cuda_compute_capability(int index);
 
+/// Where a visible device is, the same for every process that sees it and no other device's: the machine's boot and the
+/// PCI bus address, "6f1c...:0000:4e:00.0".
+std::string cuda_device_place(int index);
+
 }  // namespace reelfarm::nn

@@ -9,6 +9,7 @@
 
 #include "parallel/all_or_none.hpp"
 #include "parallel/orders.hpp"
+#include "pipeline/nn/side_stream.hpp"
 #include "pipeline/vae/shared_decode.hpp"
 
 namespace reelfarm::render {
@@ -34,8 +35,10 @@ void Follower::run() const {
   };
   // LibTorch keeps the number of threads per calling thread.
   const int threads = at::get_num_threads();
+  const nn::SideStream side(networks_.vae->placement().device);
   std::future<void> decoding = std::async(std::launch::async, [&] {
     at::set_num_threads(threads);
+    const nn::SideStream::Use beside_denoising(side);
     follow([this] { vae::follow_decodes(*networks_.vae, *groups_.decode); });
   });
   follow([this] { dit::follow_forwards(transformers_, *groups_.denoise); });

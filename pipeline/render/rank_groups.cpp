@@ -1,21 +1,46 @@
 #include "pipeline/render/rank_groups.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <stdexcept>
+#include <utility>
 
+#include "parallel/all_or_none.hpp"
+#include "parallel/nccl_process_group.hpp"
 #include "pipeline/dit/config.hpp"
+#include "pipeline/nn/cuda_backend.hpp"
 
 namespace reelfarm::render {
 
-parallel::MeshShape mesh_for(const weights::Bundle& bundle, const nn::Placement& placement, const std::string& asked,
-                             int ranks, int ranks_of_machine) {
-  if (ranks > 1 && placement.device.is_cuda()) {
-    throw std::invalid_argument("--device " + placement.device.str() + " with " + std::to_string(ranks) +
-                                " ranks: in this version ranks share a window on the CPU only; use --device cpu, or "
-                                "one rank a GPU (--groups)");
-  }
+parallel::MeshShape mesh_for(const weights::Bundle& bundle, const std::string& asked, int ranks, int ranks_of_machine) {
   const auto heads = dit::DitConfig::from_file(bundle.folder("transformer") / "config.json").num_heads;
   return asked.empty() ? parallel::choose_mesh(ranks, heads, ranks_of_machine)
                        : parallel::parse_mesh(asked, ranks, heads);
+}
+
+void require_own_gpus(parallel::ProcessGroup& world, const std::string& gpu) {
+  constexpr std::int64_t kLength = 128;
+  const at::Tensor name = at::zeros({kLength}, at::kByte);
+  std::memcpy(name.data_ptr(), gpu.data(), std::min<std::size_t>(gpu.size(), kLength));
+  const at::Tensor names = world.all_gather(name);
+  parallel::all_or_none(world, [&] {
+    for (std::int64_t rank = 0; rank < names.size(0); ++rank) {
+      if (rank == world.rank() || !at::equal(names[rank], name)) continue;
+      const std::string both = std::to_string(std::min<std::int64_t>(rank, world.rank())) + " and " +
+                               std::to_string(std::max<std::int64_t>(rank, world.rank()));
+      throw std::invalid_argument("ranks " + both + " of " + std::to_string(world.size()) + " have the same GPU (" +
+                                  gpu +
+                                  "); a group needs one for each of its ranks: start fewer ranks, or more "
+                                  "groups, or look at CUDA_VISIBLE_DEVICES");
+    }
+  });
+}
+
+RankGroups rank_groups(std::unique_ptr<parallel::ProcessGroup> denoise, std::unique_ptr<parallel::ProcessGroup> decode,
+                       const parallel::MeshShape& mesh, c10::Device device) {
+  if (device.is_cuda()) require_own_gpus(*denoise, nn::cuda_device_place(device.index()));
+  auto denoise_on_device = parallel::group_on(device, std::move(denoise));
+  return {std::move(denoise_on_device), parallel::group_on(device, std::move(decode)), mesh};
 }
 
 std::vector<dit::SharedTransformer> shared_transformers(const Networks& networks, const RankGroups& groups) {

@@ -22,10 +22,17 @@ struct RankGroups {
 };
 
 /// The mesh for the bundle's video transformer: `asked` ("UxR"), or without it the one that exchanges least.
-/// `ranks_of_machine` as in parallel::choose_mesh. Throws std::invalid_argument when `asked` does not fit, or when the
-/// ranks cannot exchange what lies on this device.
-parallel::MeshShape mesh_for(const weights::Bundle& bundle, const nn::Placement& placement, const std::string& asked,
-                             int ranks, int ranks_of_machine);
+/// `ranks_of_machine` as in parallel::choose_mesh. Throws std::invalid_argument when `asked` does not fit.
+parallel::MeshShape mesh_for(const weights::Bundle& bundle, const std::string& asked, int ranks, int ranks_of_machine);
+
+/// Collective. `gpu` names this rank's GPU, whatever process asks. Throws std::invalid_argument on the lowest rank that
+/// has the GPU of another, parallel::PeerFailed on all others.
+void require_own_gpus(parallel::ProcessGroup& world, const std::string& gpu);
+
+/// Collective over two groups of all ranks, which are taken over: the same groups for tensors on `device`. On a GPU,
+/// throws as require_own_gpus() and parallel::group_on() do.
+RankGroups rank_groups(std::unique_ptr<parallel::ProcessGroup> denoise, std::unique_ptr<parallel::ProcessGroup> decode,
+                       const parallel::MeshShape& mesh, c10::Device device);
 
 /// Collective over groups.denoise. In the order of kVideoTransformer and kImageTransformer. The image transformer,
 /// whose heads may be others, gets the nearest mesh that fits.

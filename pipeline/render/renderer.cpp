@@ -12,6 +12,7 @@
 #include "pipeline/dit/denoiser.hpp"
 #include "pipeline/dit/noise.hpp"
 #include "pipeline/dit/shared_forward.hpp"
+#include "pipeline/nn/side_stream.hpp"
 #include "pipeline/render/networks.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 #include "pipeline/text_encoders/errors.hpp"
@@ -46,6 +47,7 @@ struct Renderer::Models {
   // Of a group of several ranks.
   std::unique_ptr<const dit::ForwardLeader> forwards = {};
   std::unique_ptr<const vae::DecodeLeader> decodes = {};
+  nn::SideStream decoding{options.placement.device};
 
   dit::TextCondition encode(const std::string& prompt, const video::Image* seen, text_encoders::Branch branch) const;
   dit::VelocityModel velocity(std::size_t transformer, const at::Tensor& latents, const dit::Prepared& prepared,
@@ -237,6 +239,7 @@ vae::DecodeOptions Renderer::Models::decode_options(const DecodeRequest& request
 void Renderer::decode(const at::Tensor& latents, const DecodeRequest& request,
                       const std::function<void(DecodedFrames)>& on_frames, const OnProgress& on_progress) const {
   const c10::NoGradGuard no_gradients;
+  const nn::SideStream::Use beside_denoising(models_->decoding);
   const vae::DecodeOptions options = models_->decode_options(request, on_progress);
   const at::Tensor given = latents.to(models_->options.placement.device);
   const auto on_chunk = [&](const vae::FrameChunk& chunk) {

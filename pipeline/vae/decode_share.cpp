@@ -45,7 +45,9 @@ void DecodeShare::run(const std::function<void()>& on_block, const std::function
     group_.broadcast(std::span(&go_on, 1), kLeader);
     if (go_on == std::byte{0}) return;
     run_wave(waves_[i], on_block);
-    for (const DecodedPiece& piece : collect()) on_piece(piece);
+    const std::vector<DecodedPiece> pieces = collect();
+    group_.settle();
+    for (const DecodedPiece& piece : pieces) on_piece(piece);
   }
 }
 

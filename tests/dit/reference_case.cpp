@@ -14,8 +14,8 @@ ReferenceCase::ReferenceCase(const std::string& name)
       config_(DitConfig::from_file(folder_ + "/transformer/config.json")),
       data_(weights::TensorSource::open(folder_ + "/data.safetensors")) {}
 
-Transformer ReferenceCase::transformer(at::ScalarType dtype) const {
-  return Transformer(nn::ParameterReader(weights::TensorSource::open(folder_ + "/transformer"), {c10::kCPU, dtype}),
+Transformer ReferenceCase::transformer(at::ScalarType dtype, c10::Device device) const {
+  return Transformer(nn::ParameterReader(weights::TensorSource::open(folder_ + "/transformer"), {device, dtype}),
                      config_);
 }
 

@@ -24,7 +24,7 @@ class ReferenceCase {
   explicit ReferenceCase(const std::string& name);
 
   const DitConfig& config() const { return config_; }
-  Transformer transformer(at::ScalarType dtype = at::kFloat) const;
+  Transformer transformer(at::ScalarType dtype = at::kFloat, c10::Device device = c10::kCPU) const;
   at::Tensor tensor(const std::string& name) const;
   TextCondition text() const { return {tensor("states"), tensor("pooled")}; }
   std::optional<float> guidance() const;

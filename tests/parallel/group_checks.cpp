@@ -19,25 +19,25 @@ at::Tensor block(int from, int to, std::int64_t count) {
 
 }  // namespace
 
-void check_all_to_all(ProcessGroup& group) {
+void check_all_to_all(ProcessGroup& group, c10::Device device) {
   for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
     std::vector<at::Tensor> given;
     std::vector<at::Tensor> expected;
     for (int peer = 0; peer < group.size(); ++peer) {
-      given.push_back(block(group.rank(), peer, 12).to(type).view({2, 6}));
-      expected.push_back(block(peer, group.rank(), 12).to(type).view({2, 6}));
+      given.push_back(block(group.rank(), peer, 12).to(device, type).view({2, 6}));
+      expected.push_back(block(peer, group.rank(), 12).to(device, type).view({2, 6}));
     }
     EXPECT_TRUE(at::equal(group.all_to_all(at::cat(given)), at::cat(expected)));
     // Rows that are not contiguous are taken as they read.
     EXPECT_TRUE(at::equal(group.all_to_all(at::cat(given).t().contiguous().t()), at::cat(expected)));
   }
-  EXPECT_EQ(group.all_to_all(at::empty({group.size(), 0})).numel(), 0);
+  EXPECT_EQ(group.all_to_all(at::empty({group.size(), 0}, at::TensorOptions().device(device))).numel(), 0);
 }
 
-void check_all_gather(ProcessGroup& group) {
+void check_all_gather(ProcessGroup& group, c10::Device device) {
   std::vector<at::Tensor> expected;
-  for (int peer = 0; peer < group.size(); ++peer) expected.push_back(block(peer, 0, 7));
-  EXPECT_TRUE(at::equal(group.all_gather(block(group.rank(), 0, 7)), at::stack(expected)));
+  for (int peer = 0; peer < group.size(); ++peer) expected.push_back(block(peer, 0, 7).to(device));
+  EXPECT_TRUE(at::equal(group.all_gather(block(group.rank(), 0, 7).to(device)), at::stack(expected)));
 }
 
 void check_broadcast(ProcessGroup& group) {
@@ -54,26 +54,28 @@ void check_broadcast(ProcessGroup& group) {
   }
 }
 
-void check_broadcast_tensor(ProcessGroup& group) {
+void check_broadcast_tensor(ProcessGroup& group, c10::Device device) {
   const int root = group.size() - 1;
   const at::Tensor scalar = at::full({}, 7, at::kLong);
   const at::Tensor cut = at::arange(24, at::kFloat).view({2, 3, 4}).transpose(0, 2);
   for (const at::Tensor& tensor : {scalar, cut, cut.to(at::kBFloat16), at::empty({3, 0}, at::kByte)}) {
-    const at::Tensor got = group.broadcast_tensor(group.rank() == root ? tensor : at::Tensor(), root, c10::kCPU);
+    const at::Tensor got = group.broadcast_tensor(group.rank() == root ? tensor : at::Tensor(), root, device);
+    EXPECT_EQ(got.device(), device);
     EXPECT_EQ(got.scalar_type(), tensor.scalar_type());
-    EXPECT_TRUE(at::equal(got, tensor));
+    EXPECT_TRUE(at::equal(got.cpu(), tensor));
   }
 }
 
-void check_exchanges_match_in_the_order_of_posting(ProcessGroup& group) {
+void check_exchanges_match_in_the_order_of_posting(ProcessGroup& group, c10::Device device) {
   if (group.size() == 1) return;
   const int next = (group.rank() + 1) % group.size();
   const int previous = (group.rank() - 1 + group.size()) % group.size();
+  const auto options = at::TensorOptions().dtype(at::kDouble).device(device);
   const auto post = [&](double value, const at::Tensor& into) {
-    return group.exchange({{at::full({5}, value + group.rank(), at::kDouble), next}}, {{into, previous}}, "ring");
+    return group.exchange({{at::full({5}, value + group.rank(), options), next}}, {{into, previous}}, "ring");
   };
-  const at::Tensor first = at::zeros({5}, at::kDouble);
-  const at::Tensor second = at::zeros({5}, at::kDouble);
+  const at::Tensor first = at::zeros({5}, options);
+  const at::Tensor second = at::zeros({5}, options);
   const auto one = post(100, first);
   const auto two = post(200, second);
   two->wait();
@@ -82,11 +84,12 @@ void check_exchanges_match_in_the_order_of_posting(ProcessGroup& group) {
   EXPECT_EQ(second[4].item<double>(), 200 + previous);
 }
 
-void check_split(ProcessGroup& group) {
+void check_split(ProcessGroup& group, c10::Device device) {
   const auto half = group.split(group.rank() % 2);
   EXPECT_EQ(half->size(), (group.size() + 1 - group.rank() % 2) / 2);
   EXPECT_EQ(half->rank(), group.rank() / 2);
-  const at::Tensor world_ranks = half->all_gather(at::full({1}, group.rank(), at::kInt)).flatten();
+  const at::Tensor world_ranks =
+      half->all_gather(at::full({1}, group.rank(), at::TensorOptions().dtype(at::kInt).device(device))).flatten();
   for (int i = 0; i < half->size(); ++i) EXPECT_EQ(world_ranks[i].item<int>(), 2 * i + group.rank() % 2);
   // Both groups work side by side, and a part can be split again.
   const auto alone = half->split(half->rank());
@@ -94,8 +97,8 @@ void check_split(ProcessGroup& group) {
   group.barrier();
 }
 
-void check_peers_are_checked(ProcessGroup& group) {
-  const at::Tensor tensor = at::zeros({2, 2});
+void check_peers_are_checked(ProcessGroup& group, c10::Device device) {
+  const at::Tensor tensor = at::zeros({2, 2}, at::TensorOptions().device(device));
   for (const int peer : {-1, group.rank(), group.size()}) {
     EXPECT_THAT(
         [&] {
@@ -114,14 +117,14 @@ void check_peers_are_checked(ProcessGroup& group) {
               ThrowsMessage<std::invalid_argument>(HasSubstr("not a multiple of the")));
 }
 
-void check_every_promise(ProcessGroup& group) {
-  check_all_to_all(group);
-  check_all_gather(group);
+void check_every_promise(ProcessGroup& group, c10::Device device) {
+  check_all_to_all(group, device);
+  check_all_gather(group, device);
   check_broadcast(group);
-  check_broadcast_tensor(group);
-  check_exchanges_match_in_the_order_of_posting(group);
-  check_split(group);
-  check_peers_are_checked(group);
+  check_broadcast_tensor(group, device);
+  check_exchanges_match_in_the_order_of_posting(group, device);
+  check_split(group, device);
+  check_peers_are_checked(group, device);
 }
 
 }  // namespace reelfarm::parallel::testing

@@ -45,7 +45,7 @@ TEST(MpiProcessGroup, TwoThreadsUseTwoGroupsAtOnce) {
   const auto first = MpiSession::world();
   const auto second = MpiSession::world();
   const auto many = [](ProcessGroup& group) {
-    for (int i = 0; i < 20; ++i) testing::check_all_gather(group);
+    for (int i = 0; i < 20; ++i) testing::check_all_gather(group, c10::kCPU);
   };
   std::thread beside([&] { many(*second); });
   many(*first);

@@ -19,10 +19,10 @@
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/fingerprint.hpp"
 #include "pipeline/render/follower.hpp"
+#include "pipeline/render/gpu_choice.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
 #include "worker/protocol/line_channel.hpp"
-#include "worker/ranks/gpu_choice.hpp"
 #include "worker/ranks/options.hpp"
 #include "worker/ranks/window_line.hpp"
 
@@ -32,18 +32,6 @@ using namespace reelfarm;
 
 // The agent takes code 2 as "will not get better by itself".
 constexpr int kBadInput = 2;
-
-/// Ranks and groups of one machine take a GPU each, as far as there are enough; what this one sees is then its own.
-void choose_gpu(const worker::RanksOptions& options) {
-  if (options.device != "auto" && options.device != "cuda") return;
-  const char* local_rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
-  const int place = options.gpu + (local_rank != nullptr ? std::stoi(local_rank) : 0);
-  if (place == 0) return;
-  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible != nullptr && *visible == '\0') return;  // all are hidden
-  const std::string gpu = worker::gpu_at(place, visible != nullptr ? visible : "", worker::gpu_exists);
-  if (!gpu.empty()) ::setenv("CUDA_VISIBLE_DEVICES", gpu.c_str(), 1);
-}
 
 /// What every rank of the group must have alike.
 struct Plan {
@@ -71,7 +59,7 @@ Plan plan_of(const worker::RanksOptions& options, parallel::ProcessGroup& world)
     const nn::ResolvedPlacement resolved = nn::resolve_placement(options.dtype, device);
     if (world.rank() == 0 && !resolved.note.empty())
       std::fprintf(stderr, "reelfarm-ranks: %s\n", resolved.note.c_str());
-    const auto mesh = render::mesh_for(bundle, resolved.placement, options.mesh, world.size(), ranks_of_machine);
+    const auto mesh = render::mesh_for(bundle, options.mesh, world.size(), ranks_of_machine);
     plan.emplace(Plan{std::move(bundle), resolved.placement, mesh, threads});
   });
   return std::move(*plan);
@@ -134,7 +122,8 @@ void run(const worker::RanksOptions& options, std::unique_ptr<parallel::ProcessG
   const Plan plan = plan_of(options, *world);
   at::set_num_threads(plan.threads);
   if (world->size() == 1) return lead(options, plan, nullptr);
-  const render::RankGroups ranks{std::move(world), parallel::MpiSession::world(), plan.mesh};
+  const render::RankGroups ranks =
+      render::rank_groups(std::move(world), parallel::MpiSession::world(), plan.mesh, plan.placement.device);
   if (ranks.denoise->rank() == 0) return lead(options, plan, &ranks);
   render::Follower(plan.bundle, plan.placement, ranks).run();
 }
@@ -148,7 +137,8 @@ int main(int argc, char** argv) {
   try {
     const auto options = worker::read_options(argc, argv);
     if (!options) return 0;
-    choose_gpu(*options);
+    render::take_own_gpu(options->device, options->gpu, std::getenv(parallel::MpiSession::kLocalRank),
+                         std::getenv(render::kVisibleGpus));
     parallel::MpiSession session(argc, argv);
     auto world = parallel::MpiSession::world();
     const auto fail = [rank = world->rank()](int code, const std::exception& error) {

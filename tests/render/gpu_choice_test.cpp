@@ -1,4 +1,4 @@
-#include "worker/ranks/gpu_choice.hpp"
+#include "pipeline/render/gpu_choice.hpp"
 
 #include <gmock/gmock.h>
 
@@ -7,7 +7,7 @@
 
 #include "pipeline/nn/cuda_backend.hpp"
 
-namespace reelfarm::worker {
+namespace reelfarm::render {
 namespace {
 
 /// A machine with so many GPUs.
@@ -41,4 +41,4 @@ TEST(GpuChoice, TheDriverIsAskedForOneGpuAtATime) {
 }
 
 }  // namespace
-}  // namespace reelfarm::worker
+}  // namespace reelfarm::render

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "bench/models/measured.hpp"
+#include "parallel/process_group.hpp"
+
+namespace reelfarm::bench {
+
+constexpr int kRepeats = 3;
+
+/// What is rendered: sizes of the latents, and text tokens.
+struct Clip {
+  std::int64_t frames = 16;
+  std::int64_t height = 24;
+  std::int64_t width = 40;
+  std::int64_t text = 32;
+};
+
+/// Collective. The median of runs that all ranks begin together; work() ends when the device has done it.
+inline double median_seconds(parallel::ProcessGroup& group, const std::function<void()>& work) {
+  std::vector<double> times;
+  for (int i = 0; i < kRepeats; ++i) {
+    group.barrier();
+    times.push_back(seconds(work));
+  }
+  std::ranges::sort(times);
+  return times[kRepeats / 2];
+}
+
+}  // namespace reelfarm::bench

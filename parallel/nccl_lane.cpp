@@ -1,0 +1,194 @@
+#include "parallel/nccl_lane.hpp"
+
+#include <utility>
+
+#include "parallel/errors.hpp"
+
+namespace reelfarm::parallel {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How often the watching thread looks at what is under way.
+constexpr auto kLook = std::chrono::microseconds(500);
+/// How often a call that has not gone through is asked after; it takes some 30 us as a rule.
+constexpr auto kPoll = std::chrono::microseconds(10);
+
+std::string late(const std::string& place, std::chrono::milliseconds patience, const std::string& what) {
+  return place + ": not done after " + std::to_string(patience.count()) + " ms; " + what;
+}
+
+/// Whom a late exchange waits for, as far as announcements tell.
+std::string silent_peers(const Flight& flight) {
+  std::string peers;
+  for (const Announcement& each : flight.announcements) {
+    if (each.transfer) peers += " " + std::to_string(each.from);
+  }
+  return peers.empty() ? "all peers have posted their part, the device does not end it"
+                       : "nothing came from rank(s)" + peers;
+}
+
+}  // namespace
+
+NcclLane::NcclLane(std::shared_ptr<NcclApi> api, std::unique_ptr<DeviceQueue> queue)
+    : api_(std::move(api)), queue_(std::move(queue)), watching_([this] { watch(); }) {}
+
+NcclLane::~NcclLane() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+  }
+  watching_.join();
+}
+
+NcclId NcclLane::unique_id() {
+  const std::lock_guard call(calls_);
+  return api_->unique_id();
+}
+
+std::shared_ptr<NcclCommunicator> NcclLane::connect(int size, const NcclId& id, int rank, const std::string& place,
+                                                    std::chrono::milliseconds patience) {
+  require_sound();
+  std::shared_ptr<NcclCommunicator> communicator;
+  try {
+    const std::lock_guard call(calls_);
+    communicator = std::make_shared<NcclCommunicator>(api_, size, id, rank);
+  } catch (const NcclError& error) {
+    fail(place + ": " + error.what());
+    require_sound();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    communicators_.push_back(communicator);
+  }
+  await(*communicator, place, Clock::now() + patience, patience);
+  return communicator;
+}
+
+std::shared_ptr<DeviceMark> NcclLane::launch(NcclCommunicator& communicator, const std::vector<Send>& sends,
+                                             const std::vector<Receive>& receives, Flight flight) {
+  require_sound();
+  queue_->follow_current_stream();
+  try {
+    const std::lock_guard call(calls_);
+    flight.communicator = communicator.handle();
+    if (flight.communicator != nullptr) {
+      api_->group_start();
+      for (const Send& send : sends) {
+        api_->send(send.tensor.const_data_ptr(), send.tensor.nbytes(), send.to, flight.communicator, queue_->handle());
+      }
+      for (const Receive& receive : receives) {
+        api_->receive(receive.tensor.data_ptr(), receive.tensor.nbytes(), receive.from, flight.communicator,
+                      queue_->handle());
+      }
+      api_->group_end();
+    }
+  } catch (const NcclError& error) {
+    fail(flight.place + ": " + error.what());
+  }
+  // The mark must stand behind the messages: NCCL gives them to the stream in a thread of its own.
+  await(communicator, flight.place, flight.deadline, flight.patience);
+  flight.end = queue_->mark();
+  std::shared_ptr<DeviceMark> end = flight.end;
+  const std::lock_guard lock(mutex_);
+  flights_.push_back(std::move(flight));
+  changed_.notify_all();
+  return end;
+}
+
+void NcclLane::await(NcclCommunicator& communicator, const std::string& place, Clock::time_point deadline,
+                     std::chrono::milliseconds patience) {
+  for (;;) {
+    require_sound();
+    try {
+      const std::lock_guard call(calls_);
+      if (communicator.handle() != nullptr && api_->state(communicator.handle()) == NcclState::ready) return;
+    } catch (const NcclError& error) {
+      fail(place + ": " + error.what());
+    }
+    if (Clock::now() > deadline) fail(late(place, patience, "NCCL waits for a peer to connect"));
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+void NcclLane::require_sound() {
+  const std::lock_guard lock(mutex_);
+  if (failure_) throw GroupError(*failure_);
+}
+
+void NcclLane::settle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return failure_ || flights_.empty(); });
+  if (failure_) throw GroupError(*failure_);
+}
+
+void NcclLane::fail(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (failure_) return;
+  failure_ = why;
+  const std::lock_guard call(calls_);
+  for (const auto& each : communicators_) {
+    if (const auto communicator = each.lock()) communicator->abort();
+  }
+  // Their tensors and marks may go: an aborted communicator writes nothing any more.
+  flights_.clear();
+  changed_.notify_all();
+}
+
+bool NcclLane::ended(Flight& flight) {
+  for (Announcement& each : flight.announcements) {
+    if (!each.transfer) continue;
+    if (!each.transfer->done()) break;
+    const std::int64_t announced = *each.announced.const_data_ptr<std::int64_t>();
+    if (announced != each.expected) {
+      throw GroupError(flight.place + ": rank " + std::to_string(each.from) + " sent " + std::to_string(announced) +
+                       " bytes, expected " + std::to_string(each.expected));
+    }
+    each.transfer.reset();
+  }
+  while (!flight.announcing.empty() && flight.announcing.back()->done()) flight.announcing.pop_back();
+  {
+    const std::lock_guard call(calls_);
+    api_->state(flight.communicator);
+  }
+  if (flight.end->passed()) {
+    const bool announced =
+        flight.announcing.empty() && (flight.announcements.empty() || flight.announcements.back().transfer == nullptr);
+    if (announced) return true;
+  }
+  if (Clock::now() > flight.deadline) throw GroupError(late(flight.place, flight.patience, silent_peers(flight)));
+  return false;
+}
+
+void NcclLane::watch() {
+  std::unique_lock lock(mutex_);
+  while (!closing_) {
+    if (flights_.empty()) {
+      changed_.wait(lock, [&] { return closing_ || !flights_.empty(); });
+      continue;
+    }
+    Flight& first = flights_.front();
+    std::optional<std::string> wrong;
+    bool over = false;
+    try {
+      over = ended(first);
+    } catch (const NcclError& error) {
+      wrong = first.place + ": " + error.what();
+    } catch (const std::exception& error) {
+      wrong = error.what();
+    }
+    if (wrong) {
+      lock.unlock();
+      fail(*wrong);
+      lock.lock();
+    } else if (over) {
+      flights_.pop_front();
+      changed_.notify_all();
+    } else {
+      changed_.wait_for(lock, kLook, [&] { return closing_ || flights_.empty(); });
+    }
+  }
+}
+
+}  // namespace reelfarm::parallel
