@@ -148,14 +148,13 @@ bool NcclLane::ended(Flight& flight) {
     each.transfer.reset();
   }
   while (!flight.announcing.empty() && flight.announcing.back()->done()) flight.announcing.pop_back();
+  const bool announced =
+      flight.announcing.empty() && (flight.announcements.empty() || flight.announcements.back().transfer == nullptr);
+  // Before the communicator is asked: an error belongs to what has not ended, not to what went before it.
+  if (announced && flight.end->passed()) return true;
   {
     const std::lock_guard call(calls_);
     api_->state(flight.communicator);
-  }
-  if (flight.end->passed()) {
-    const bool announced =
-        flight.announcing.empty() && (flight.announcements.empty() || flight.announcements.back().transfer == nullptr);
-    if (announced) return true;
   }
   if (Clock::now() > flight.deadline) throw GroupError(late(flight.place, flight.patience, silent_peers(flight)));
   return false;
