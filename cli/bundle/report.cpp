@@ -81,7 +81,7 @@ std::string part_row(const Bundle& bundle, const std::string& part) {
   std::set<std::string_view> types;
   for (const std::string& name : source->names()) {
     const weights::TensorInfo& tensor = source->at(name);
-    parameters += tensor.bytes.size() / weights::size_of(tensor.dtype);
+    parameters += tensor.element_count();
     types.insert(weights::name_of(tensor.dtype));
   }
   const auto kind = bundle.classes().find(part);

@@ -89,13 +89,14 @@ at::Tensor ParameterReader::tensor(std::string_view name, at::IntArrayRef expect
   }
   const at::ScalarType stored = scalar_type(info.dtype);
   const auto options = at::TensorOptions().dtype(stored);
+  const weights::TensorBytes data = weights::read(info);
   // The deleter holds the source: the mapping outlives every view of it.
   at::Tensor view = at::from_blob(
-      const_cast<std::byte*>(info.bytes.data()), info.shape, [source = source_](void*) {}, options);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % c10::elementSize(stored) == 0;
+      const_cast<std::byte*>(data.bytes.data()), info.shape, [source = source_, owned = data.owned](void*) {}, options);
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data.bytes.data()) % c10::elementSize(stored) == 0;
   if (!aligned) {
     at::Tensor copy = at::empty(info.shape, options);
-    std::ranges::copy(info.bytes, static_cast<std::byte*>(copy.data_ptr()));
+    std::ranges::copy(data.bytes, static_cast<std::byte*>(copy.data_ptr()));
     view = copy;
   }
   return view.to(placement_.device, dtype);

@@ -47,11 +47,11 @@ bool has_weights(const std::string& component) {
          component == "image_encoder";
 }
 
-bool holds_safetensors(const fs::path& folder) {
+bool holds_weights(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")) return true;
+    if (is_safetensors(it->path()) || is_other_weights(it->path())) return true;
+    if (it->path().filename().string().ends_with(".safetensors.index.json")) return true;
   }
   return false;
 }
@@ -151,7 +151,7 @@ std::vector<std::string> Bundle::components() const {
 std::vector<std::string> Bundle::weighted_components() const {
   std::vector<std::string> present = components();
   std::erase_if(present, [&](const std::string& component) {
-    return !has_weights(component) || !holds_safetensors(folder(component));
+    return !has_weights(component) || !holds_weights(folder(component));
   });
   return present;
 }
@@ -181,7 +181,7 @@ std::vector<std::string> Bundle::missing_parts() const {
     }
     if (!is_there(place / config_name(component)))
       missing.push_back(component + ": " + config_name(component) + " is missing");
-    if (has_weights(component) && !holds_safetensors(place)) missing.push_back(component + ": no *.safetensors");
+    if (has_weights(component) && !holds_weights(place)) missing.push_back(component + ": no *.safetensors");
   }
   return missing;
 }

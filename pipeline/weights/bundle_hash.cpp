@@ -10,21 +10,23 @@ namespace reelfarm::weights {
 namespace fs = std::filesystem;
 namespace {
 
-bool decides_bits(const fs::path& file) {
-  const std::string name = file.filename().string();
-  return !name.starts_with(".") &&
-         (name.ends_with(".json") || name.ends_with(".txt") || name.ends_with(".safetensors"));
-}
-
-void add_files(const fs::path& root, const std::string& component, std::vector<std::string>& files) {
+/// Names of the component's files whose bytes decide what it computes.
+std::vector<std::string> deciding_files(const fs::path& folder) {
+  std::vector<std::string> files, others;
+  bool safetensors = false;
   std::error_code error;
-  for (fs::directory_iterator it(root / component, error); !error && it != fs::directory_iterator();
-       it.increment(error)) {
+  for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
     std::error_code ignored;
-    if (it->is_regular_file(ignored) && decides_bits(it->path()))
-      files.push_back(component + "/" + it->path().filename().string());
+    const fs::path name = it->path().filename();
+    if (!it->is_regular_file(ignored) || name.string().starts_with(".")) continue;
+    safetensors = safetensors || is_safetensors(name);
+    if (is_safetensors(name) || name.extension() == ".json" || name.extension() == ".txt") files.push_back(name);
+    if (is_other_weights(name)) others.push_back(name);
   }
-  if (error) throw WeightError("weights: cannot list " + (root / component).string() + ": " + error.message());
+  if (error) throw WeightError("weights: cannot list " + folder.string() + ": " + error.message());
+  // Beside safetensors they are the same weights once more, and nothing reads them.
+  if (!safetensors) files.insert(files.end(), others.begin(), others.end());
+  return files;
 }
 
 }  // namespace
@@ -33,7 +35,8 @@ std::string bundle_hash(const Bundle& bundle, const fs::path& cache_file) {
   std::vector<std::string> files{"model_index.json"};
   std::error_code ignored;
   if (fs::exists(bundle.path() / "reelfarm.json", ignored)) files.emplace_back("reelfarm.json");
-  for (const std::string& component : bundle.components()) add_files(bundle.path(), component, files);
+  for (const std::string& component : bundle.components())
+    for (const std::string& file : deciding_files(bundle.folder(component))) files.push_back(component + "/" + file);
   std::sort(files.begin(), files.end());
 
   detail::DigestCache cache(cache_file);

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstring>
 #include <limits>
-#include <optional>
 #include <tuple>
 
 #include "pipeline/weights/detail/strict_json.hpp"
@@ -32,19 +31,6 @@ std::uint64_t unsigned_integer(const json& value, const std::string& what) {
   if (!value.is_number_unsigned())
     throw WeightError(what + ": expected a non-negative integer, found " + detail::shown(value));
   return value.get<std::uint64_t>();
-}
-
-/// elements * size, or nothing when a product does not fit in 63 bits.
-std::optional<std::uint64_t> bytes_of(const std::vector<std::int64_t>& shape, std::size_t element_size) {
-  constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  std::uint64_t bytes = element_size;
-  for (const std::int64_t extent : shape)
-    if (extent == 0) return 0;
-  for (const std::int64_t extent : shape) {
-    if (static_cast<std::uint64_t>(extent) > kMax / bytes) return std::nullopt;
-    bytes *= static_cast<std::uint64_t>(extent);
-  }
-  return bytes;
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -154,7 +140,7 @@ void check_layout(const std::filesystem::path& file, std::vector<std::pair<Exten
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file), mapping_(file) {
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : TensorFile(file) {
   std::span<const std::byte> data;
   const json header = read_header(file, mapping_.bytes(), data);
   tensors_.reserve(header.size());

@@ -1,26 +1,23 @@
 #include "pipeline/weights/tensor_source.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <set>
 
 #include "pipeline/weights/detail/near_match.hpp"
 #include "pipeline/weights/detail/strict_json.hpp"
-#include "pipeline/weights/safetensors.hpp"
+#include "pipeline/weights/tensor_file.hpp"
 
 namespace reelfarm::weights {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kIndexSuffix = ".safetensors.index.json";
-constexpr std::string_view kFileSuffix = ".safetensors";
+constexpr std::string_view kTorchIndexSuffix = ".bin.index.json";
 
 struct FolderContents {
-  std::vector<fs::path> indexes;
-  std::vector<fs::path> files;
+  std::vector<fs::path> indexes, files;              // safetensors
+  std::vector<fs::path> torch_indexes, other_files;  // read where there are none
 };
 
 FolderContents list_folder(const fs::path& folder) {
@@ -31,12 +28,14 @@ FolderContents list_folder(const fs::path& folder) {
   for (; it != fs::directory_iterator(); it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.ends_with(kIndexSuffix)) contents.indexes.push_back(it->path());
-    if (name.ends_with(kFileSuffix)) contents.files.push_back(it->path());
+    if (name.ends_with(kTorchIndexSuffix)) contents.torch_indexes.push_back(it->path());
+    if (is_safetensors(name)) contents.files.push_back(it->path());
+    if (is_other_weights(name)) contents.other_files.push_back(it->path());
     if (error) break;
   }
   if (error) throw WeightError("weights: cannot list " + folder.string() + ": " + error.message());
-  std::sort(contents.indexes.begin(), contents.indexes.end());
-  std::sort(contents.files.begin(), contents.files.end());
+  for (auto* paths : {&contents.indexes, &contents.files, &contents.torch_indexes, &contents.other_files})
+    std::sort(paths->begin(), paths->end());
   return contents;
 }
 
@@ -46,35 +45,39 @@ std::string joined(const std::vector<fs::path>& paths) {
   return text;
 }
 
+/// The one of these that holds all weights: an index, a file with a name that says so, or the only file.
+fs::path pick(const std::string& what, const std::vector<fs::path>& indexes, const std::vector<fs::path>& files,
+              const std::vector<std::string_view>& whole_names) {
+  std::vector<fs::path> choices = indexes;
+  for (const fs::path& file : files)
+    if (std::ranges::find(whole_names, file.filename().string()) != whole_names.end()) choices.push_back(file);
+  if (choices.empty() && files.size() == 1) return files.front();
+  if (choices.size() == 1) return choices.front();
+  if (choices.empty()) throw WeightError(what + ": several files (" + joined(files) + ") but no index of them");
+  throw WeightError(what + ": doubled weights, expected one of " + joined(choices));
+}
+
 /// The one file or index of a folder. Anything that leaves a choice is an error: weights must not depend on luck.
 fs::path pick_in_folder(const fs::path& folder) {
   const FolderContents contents = list_folder(folder);
   const std::string what = "weights: " + folder.string();
-  std::vector<fs::path> whole;
-  for (const char* name : {"model.safetensors", "diffusion_pytorch_model.safetensors"})
-    if (std::find(contents.files.begin(), contents.files.end(), folder / name) != contents.files.end())
-      whole.push_back(folder / name);
-  std::vector<fs::path> choices = contents.indexes;
-  choices.insert(choices.end(), whole.begin(), whole.end());
-  if (choices.empty() && contents.files.size() == 1) return contents.files.front();
-  if (choices.size() == 1) return choices.front();
-  if (choices.empty() && contents.files.empty())
-    throw WeightError(what + ": no *.safetensors file and no *.safetensors.index.json here");
-  if (choices.empty())
-    throw WeightError(what + ": several files (" + joined(contents.files) + ") but no *.safetensors.index.json");
-  throw WeightError(what + ": doubled weights, expected one of " + joined(choices));
+  if (!contents.files.empty() || !contents.indexes.empty())
+    return pick(what, contents.indexes, contents.files, {"model.safetensors", "diffusion_pytorch_model.safetensors"});
+  if (!contents.other_files.empty() || !contents.torch_indexes.empty())
+    return pick(what, contents.torch_indexes, contents.other_files,
+                {"pytorch_model.bin", "diffusion_pytorch_model.bin"});
+  throw WeightError(what + ": no *.safetensors file and no *.safetensors.index.json here");
 }
 
 }  // namespace
 
-void prefetch(const TensorInfo& tensor) {
-  if (tensor.bytes.empty()) return;
-  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  // From the start of the page that holds the first byte; a mapping begins with a whole page.
-  const std::size_t before = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % page;
-  auto* begin = const_cast<std::byte*>(tensor.bytes.data()) - before;
-  // A hint: where the kernel does not take it, the pages are read at the first touch.
-  ::madvise(begin, tensor.bytes.size() + before, MADV_WILLNEED);
+bool is_safetensors(const fs::path& file) {
+  return file.extension() == ".safetensors";
+}
+
+bool is_other_weights(const fs::path& file) {
+  const std::string extension = file.extension().string();
+  return extension == ".pt" || extension == ".pth" || extension == ".bin" || extension == ".ckpt";
 }
 
 TensorSource::TensorSource(fs::path path) : path_(std::move(path)) {}
@@ -84,7 +87,8 @@ std::shared_ptr<const TensorSource> TensorSource::open(const fs::path& file_or_f
   std::shared_ptr<TensorSource> source(new TensorSource(file_or_folder));
   std::error_code error;
   const fs::path file = fs::is_directory(file_or_folder, error) ? pick_in_folder(file_or_folder) : file_or_folder;
-  if (file.filename().string().ends_with(kIndexSuffix))
+  const std::string name = file.filename().string();
+  if (name.ends_with(kIndexSuffix) || name.ends_with(kTorchIndexSuffix))
     source->add_shards(file);
   else
     source->add_file(file);
@@ -92,7 +96,7 @@ std::shared_ptr<const TensorSource> TensorSource::open(const fs::path& file_or_f
 }
 
 void TensorSource::add_file(const fs::path& file) {
-  files_.push_back(std::make_unique<SafetensorsFile>(file));
+  files_.push_back(TensorFile::open(file));
   for (const TensorInfo& tensor : files_.back()->tensors()) {
     const auto [it, inserted] = tensors_.emplace(tensor.name, &tensor);
     if (!inserted)
@@ -113,7 +117,7 @@ void TensorSource::add_shards(const fs::path& index) {
     if (!item.value().is_string())
       throw WeightError(at + ": expected a file name, found " + detail::shown(item.value()));
     const std::string shard = item.value().get<std::string>();
-    if (shard.find('/') != std::string::npos || !shard.ends_with(kFileSuffix))
+    if (shard.find('/') != std::string::npos || !(is_safetensors(shard) || is_other_weights(shard)))
       throw WeightError(at + ": expected the name of a *.safetensors file beside the index, found " +
                         detail::shown(shard));
     shards.insert(shard);
@@ -165,9 +169,13 @@ std::vector<fs::path> TensorSource::files() const {
   return files;
 }
 
+void TensorSource::check_sums() const {
+  for (const auto& file : files_) file->check_sums();
+}
+
 std::uint64_t TensorSource::total_bytes() const {
   std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors_) bytes += tensor->bytes.size();
+  for (const auto& [name, tensor] : tensors_) bytes += tensor->byte_count();
   return bytes;
 }
 

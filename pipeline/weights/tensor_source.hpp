@@ -1,35 +1,19 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "pipeline/weights/dtype.hpp"
-#include "pipeline/weights/errors.hpp"
+#include "pipeline/weights/tensor.hpp"
 
 namespace reelfarm::weights {
 
-class SafetensorsFile;
-
-/// One stored tensor: row-major, little-endian. `bytes` lies in the mapped file and need not be aligned to the element.
-struct TensorInfo {
-  std::string name;
-  DType dtype;
-  std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;
-  std::string file;  // path of the file that holds it, for messages
-};
-
-/// Starts to read the tensor's pages from the disk and returns before they are there. Worth a call for the tensor after
-/// the one that is being copied: page faults alone wait for the disk each time.
-void prefetch(const TensorInfo& tensor);
+class TensorFile;
 
 /// The tensors of one component, from one file or from shards; keeps its files mapped for as long as it lives.
 ///
@@ -37,8 +21,9 @@ void prefetch(const TensorInfo& tensor);
 /// weights by rename, never in place.
 class TensorSource {
  public:
-  /// Opens a *.safetensors file, or a folder with model.safetensors, diffusion_pytorch_model.safetensors, one
-  /// *.safetensors.index.json with its shards, or a single *.safetensors. Throws WeightError.
+  /// Opens a file of any format of TensorFile, or a folder with model.safetensors, diffusion_pytorch_model.safetensors,
+  /// one *.safetensors.index.json with its shards, or a single *.safetensors. A folder without safetensors may have one
+  /// *.bin.index.json with its shards instead, or a single other weight file. Throws WeightError.
   static std::shared_ptr<const TensorSource> open(const std::filesystem::path& file_or_folder);
 
   ~TensorSource();
@@ -60,6 +45,9 @@ class TensorSource {
   /// The files that are mapped: one, or the shards in the order of their names.
   std::vector<std::filesystem::path> files() const;
 
+  /// Reads what the files keep check sums of. Throws WeightError for damage.
+  void check_sums() const;
+
   /// Sum of the bytes of all tensors.
   std::uint64_t total_bytes() const;
 
@@ -69,8 +57,12 @@ class TensorSource {
   void add_shards(const std::filesystem::path& index);
 
   std::filesystem::path path_;
-  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::vector<std::unique_ptr<TensorFile>> files_;
   std::map<std::string, const TensorInfo*, std::less<>> tensors_;
 };
+
+/// Whether a file of this name is weights: safetensors, or a form that is read where a folder has no safetensors.
+bool is_safetensors(const std::filesystem::path& file);
+bool is_other_weights(const std::filesystem::path& file);
 
 }  // namespace reelfarm::weights

@@ -44,17 +44,18 @@ BadValues scan_exponent(std::span<const std::byte> bytes, Word exponent) {
 }
 
 void verify_part(const std::string& part, const TensorSource& source, Verification& result) {
+  source.check_sums();
   const std::vector<std::string> names = source.names();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string& name = names[i];
     const TensorInfo& tensor = source.at(name);
     if (i + 1 < names.size()) prefetch(source.at(names[i + 1]));
     ++result.tensors;
-    result.bytes += tensor.bytes.size();
+    result.bytes += tensor.byte_count();
     const BadValues bad = find_bad_values(tensor);
     if (bad.count > 0 && result.problems.size() < kMaxProblems)
       result.problems.push_back(part + ": " + tensor.file + ": tensor \"" + name + "\": " + std::to_string(bad.count) +
-                                " of " + std::to_string(tensor.bytes.size() / size_of(tensor.dtype)) +
+                                " of " + std::to_string(tensor.element_count()) +
                                 " values are not finite, the first at index " + std::to_string(bad.first_index));
   }
 }
@@ -62,21 +63,23 @@ void verify_part(const std::string& part, const TensorSource& source, Verificati
 }  // namespace
 
 BadValues find_bad_values(const TensorInfo& tensor) {
+  const TensorBytes stored = read(tensor);
+  const std::span<const std::byte> bytes = stored.bytes;
   switch (tensor.dtype) {
     case DType::f64:
-      return scan_exponent<std::uint64_t>(tensor.bytes, 0x7FF0'0000'0000'0000);
+      return scan_exponent<std::uint64_t>(bytes, 0x7FF0'0000'0000'0000);
     case DType::f32:
-      return scan_exponent<std::uint32_t>(tensor.bytes, 0x7F80'0000);
+      return scan_exponent<std::uint32_t>(bytes, 0x7F80'0000);
     case DType::f16:
-      return scan_exponent<std::uint16_t>(tensor.bytes, 0x7C00);
+      return scan_exponent<std::uint16_t>(bytes, 0x7C00);
     case DType::bf16:
-      return scan_exponent<std::uint16_t>(tensor.bytes, 0x7F80);
+      return scan_exponent<std::uint16_t>(bytes, 0x7F80);
     case DType::f8_e5m2:
-      return scan_exponent<std::uint8_t>(tensor.bytes, 0x7C);
+      return scan_exponent<std::uint8_t>(bytes, 0x7C);
     case DType::f8_e4m3:  // the "fn" form: no infinity, one NaN a sign
-      return scan_exponent<std::uint8_t>(tensor.bytes, 0x7F);
+      return scan_exponent<std::uint8_t>(bytes, 0x7F);
     case DType::boolean:
-      return scan<std::uint8_t>(tensor.bytes, [](std::uint8_t value) { return value > 1; });
+      return scan<std::uint8_t>(bytes, [](std::uint8_t value) { return value > 1; });
     case DType::i64:
     case DType::i32:
     case DType::i16:

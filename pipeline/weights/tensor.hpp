@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/weights/dtype.hpp"
+#include "pipeline/weights/errors.hpp"
+
+namespace reelfarm::weights {
+
+/// One stored tensor: row-major, little-endian. `bytes` lies in the mapped file and need not be aligned to the element.
+struct TensorInfo {
+  std::string name;
+  DType dtype;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;  ///< empty for a tensor that `decode` makes
+  std::string file;                  ///< path of the file that holds it, for messages
+
+  /// Set for a tensor that the file does not hold as it is (strided, put together, quantised): writes all of its bytes.
+  /// May be called from several threads; what it reads lives as long as the source.
+  std::function<void(std::span<std::byte>)> decode = nullptr;
+
+  std::uint64_t element_count() const;
+  std::uint64_t byte_count() const { return element_count() * size_of(dtype); }
+};
+
+/// elements * size, or nothing when the product does not fit in 63 bits. Extents are not negative.
+std::optional<std::uint64_t> bytes_of(const std::vector<std::int64_t>& shape, std::size_t element_size);
+
+/// A tensor's bytes: those of the mapped file, or memory of their own.
+struct TensorBytes {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const std::byte[]> owned;  ///< null for mapped bytes
+};
+
+/// Mapped bytes as they are; others are made, in memory of the tensor's size.
+TensorBytes read(const TensorInfo& tensor);
+
+/// Starts to read the tensor's pages from the disk and returns before they are there. Worth a call for the tensor after
+/// the one that is being copied: page faults alone wait for the disk each time.
+void prefetch(const TensorInfo& tensor);
+
+}  // namespace reelfarm::weights
