@@ -29,7 +29,7 @@ TensorBytes read(const TensorInfo& tensor) {
   if (!tensor.decode) return {tensor.bytes, nullptr};
   const std::uint64_t size = tensor.byte_count();
   const std::shared_ptr<std::byte[]> memory(new std::byte[size]);
-  tensor.decode({memory.get(), size});
+  tensor.decode(tensor.bytes, {memory.get(), size});
   return {{memory.get(), size}, memory};
 }
 

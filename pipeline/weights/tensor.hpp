@@ -14,17 +14,18 @@
 
 namespace reelfarm::weights {
 
-/// One stored tensor: row-major, little-endian. `bytes` lies in the mapped file and need not be aligned to the element.
+/// One tensor: row-major, little-endian. `bytes` lies in the mapped file and need not be aligned to the element.
 struct TensorInfo {
   std::string name;
   DType dtype;
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;  ///< empty for a tensor that `decode` makes
+  std::span<const std::byte> bytes;  ///< the tensor, or what `decode` makes it of
   std::string file;                  ///< path of the file that holds it, for messages
 
-  /// Set for a tensor that the file does not hold as it is (strided, put together, quantised): writes all of its bytes.
-  /// May be called from several threads; what it reads lives as long as the source.
-  std::function<void(std::span<std::byte>)> decode = nullptr;
+  /// Set for a tensor that the file does not hold as it is (strided, turned, quantised): makes the bytes of whole rows
+  /// of those that are stored for them. Where `bytes` is empty it knows what it reads, and makes all rows. May be
+  /// called from several threads; what it reads lives as long as the source.
+  std::function<void(std::span<const std::byte> stored, std::span<std::byte> out)> decode = nullptr;
 
   std::uint64_t element_count() const;
   std::uint64_t byte_count() const { return element_count() * size_of(dtype); }

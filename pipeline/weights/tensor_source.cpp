@@ -5,8 +5,11 @@
 #include <set>
 
 #include "pipeline/weights/detail/near_match.hpp"
+#include "pipeline/weights/detail/published.hpp"
+#include "pipeline/weights/detail/scaled_weights.hpp"
 #include "pipeline/weights/detail/strict_json.hpp"
 #include "pipeline/weights/tensor_file.hpp"
+#include "pipeline/weights/torch_file.hpp"
 
 namespace reelfarm::weights {
 namespace fs = std::filesystem;
@@ -57,15 +60,20 @@ fs::path pick(const std::string& what, const std::vector<fs::path>& indexes, con
   throw WeightError(what + ": doubled weights, expected one of " + joined(choices));
 }
 
+bool holds_scale_map(const fs::path& file) {
+  return detail::is_scale_map(TensorFile::open(file)->tensors());
+}
+
 /// The one file or index of a folder. Anything that leaves a choice is an error: weights must not depend on luck.
 fs::path pick_in_folder(const fs::path& folder) {
   const FolderContents contents = list_folder(folder);
   const std::string what = "weights: " + folder.string();
   if (!contents.files.empty() || !contents.indexes.empty())
     return pick(what, contents.indexes, contents.files, {"model.safetensors", "diffusion_pytorch_model.safetensors"});
-  if (!contents.other_files.empty() || !contents.torch_indexes.empty())
-    return pick(what, contents.torch_indexes, contents.other_files,
-                {"pytorch_model.bin", "diffusion_pytorch_model.bin"});
+  std::vector<fs::path> others = contents.other_files;
+  if (others.size() > 1) std::erase_if(others, [](const fs::path& file) { return holds_scale_map(file); });
+  if (!others.empty() || !contents.torch_indexes.empty())
+    return pick(what, contents.torch_indexes, others, {"pytorch_model.bin", "diffusion_pytorch_model.bin"});
   throw WeightError(what + ": no *.safetensors file and no *.safetensors.index.json here");
 }
 
@@ -84,25 +92,61 @@ TensorSource::TensorSource(fs::path path) : path_(std::move(path)) {}
 TensorSource::~TensorSource() = default;
 
 std::shared_ptr<const TensorSource> TensorSource::open(const fs::path& file_or_folder) {
+  return open(file_or_folder, false);
+}
+
+std::shared_ptr<const TensorSource> TensorSource::open_overlay(const fs::path& file) {
+  return open(file, true);
+}
+
+std::shared_ptr<const TensorSource> TensorSource::open(const fs::path& file_or_folder, bool overlays) {
   std::shared_ptr<TensorSource> source(new TensorSource(file_or_folder));
   std::error_code error;
   const fs::path file = fs::is_directory(file_or_folder, error) ? pick_in_folder(file_or_folder) : file_or_folder;
   const std::string name = file.filename().string();
-  if (name.ends_with(kIndexSuffix) || name.ends_with(kTorchIndexSuffix))
+  if (name.ends_with(kIndexSuffix) || name.ends_with(kTorchIndexSuffix)) {
     source->add_shards(file);
-  else
+  } else {
     source->add_file(file);
+    source->add_scale_map(file);
+  }
+  source->translate(overlays);
   return source;
 }
 
 void TensorSource::add_file(const fs::path& file) {
   files_.push_back(TensorFile::open(file));
   for (const TensorInfo& tensor : files_.back()->tensors()) {
-    const auto [it, inserted] = tensors_.emplace(tensor.name, &tensor);
+    const auto [it, inserted] = stored_.emplace(tensor.name, &tensor);
     if (!inserted)
       throw WeightError("weights: tensor " + detail::shown(tensor.name) + " is doubled: in " + it->second->file +
                         " and in " + tensor.file);
   }
+}
+
+/// Tencent publishes the scales of an fp8 file X.pt beside it as X_map.pt.
+void TensorSource::add_scale_map(const fs::path& weights) {
+  const bool fp8 = std::ranges::any_of(stored_, [](const auto& item) { return item.second->dtype == DType::f8_e4m3; });
+  if (!fp8 || dynamic_cast<const TorchFile*>(files_.front().get()) == nullptr) return;
+  fs::path beside = weights;
+  beside.replace_filename(weights.stem().string() + "_map" + weights.extension().string());
+  std::error_code error;
+  if (!fs::exists(beside, error)) return;
+  scale_map_ = TensorFile::open(beside);
+  if (!detail::is_scale_map(scale_map_->tensors()))
+    throw WeightError("weights: " + beside.string() + ": expected the fp8 scales of " + weights.string() +
+                      ", one number each");
+}
+
+void TensorSource::translate(bool overlays) {
+  std::vector<const TensorInfo*> stored;
+  for (const auto& [name, tensor] : stored_) stored.push_back(tensor);
+  const detail::PublishedFile file{"weights: " + path_.string(), scale_map_ ? &scale_map_->tensors() : nullptr,
+                                   dynamic_cast<const TorchFile*>(files_.front().get()) != nullptr, overlays};
+  detail::Published published = detail::from_published(stored, file);
+  form_ = std::move(published.form);
+  translated_ = std::move(published.tensors);
+  for (const TensorInfo& tensor : translated_) tensors_.emplace(tensor.name, &tensor);
 }
 
 void TensorSource::add_shards(const fs::path& index) {
@@ -133,13 +177,14 @@ void TensorSource::add_shards(const fs::path& index) {
   };
   for (const auto& item : weight_map->items()) {
     const std::string listed = (index.parent_path() / item.value().get<std::string>()).string();
-    const TensorInfo* tensor = find(item.key());
+    const auto it = stored_.find(item.key());
+    const TensorInfo* tensor = it == stored_.end() ? nullptr : it->second;
     if (tensor == nullptr)
       refuse(item.key(), " is listed, but not in " + listed);
     else if (tensor->file != listed)
       refuse(item.key(), ": expected in " + listed + ", found in " + tensor->file);
   }
-  for (const auto& [name, tensor] : tensors_)
+  for (const auto& [name, tensor] : stored_)
     if (!weight_map->contains(name)) refuse(name, " is in " + tensor->file + ", but not listed");
 }
 
@@ -171,6 +216,7 @@ std::vector<fs::path> TensorSource::files() const {
 
 void TensorSource::check_sums() const {
   for (const auto& file : files_) file->check_sums();
+  if (scale_map_) scale_map_->check_sums();
 }
 
 std::uint64_t TensorSource::total_bytes() const {

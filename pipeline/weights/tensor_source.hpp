@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pipeline/weights/tensor.hpp"
+#include "pipeline/weights/weight_form.hpp"
 
 namespace reelfarm::weights {
 
@@ -17,14 +18,21 @@ class TensorFile;
 
 /// The tensors of one component, from one file or from shards; keeps its files mapped for as long as it lives.
 ///
+/// They are under the names of diffusers, whatever form they were published in: the names in the files say which it is
+/// (docs/bundle.md). Fused rows are cut where they lie; what has to be computed is computed when it is read.
+///
 /// A file that another process truncates while it is mapped raises SIGBUS at the next read beyond its new end: replace
 /// weights by rename, never in place.
 class TensorSource {
  public:
   /// Opens a file of any format of TensorFile, or a folder with model.safetensors, diffusion_pytorch_model.safetensors,
   /// one *.safetensors.index.json with its shards, or a single *.safetensors. A folder without safetensors may have one
-  /// *.bin.index.json with its shards instead, or a single other weight file. Throws WeightError.
+  /// *.bin.index.json with its shards instead, or a single other weight file, with Tencent's map of fp8 scales beside
+  /// it. Throws WeightError.
   static std::shared_ptr<const TensorSource> open(const std::filesystem::path& file_or_folder);
+
+  /// The same for weights that may be a part of a transformer (form().overlay), which open() refuses.
+  static std::shared_ptr<const TensorSource> open_overlay(const std::filesystem::path& file);
 
   ~TensorSource();
   TensorSource(const TensorSource&) = delete;
@@ -42,6 +50,9 @@ class TensorSource {
   /// What was opened: the file or the folder.
   const std::filesystem::path& path() const { return path_; }
 
+  /// What the files' names say they are.
+  const WeightForm& form() const { return form_; }
+
   /// The files that are mapped: one, or the shards in the order of their names.
   std::vector<std::filesystem::path> files() const;
 
@@ -53,12 +64,19 @@ class TensorSource {
 
  private:
   explicit TensorSource(std::filesystem::path path);
+  static std::shared_ptr<const TensorSource> open(const std::filesystem::path& file_or_folder, bool overlays);
   void add_file(const std::filesystem::path& file);
   void add_shards(const std::filesystem::path& index);
+  void add_scale_map(const std::filesystem::path& weights);
+  void translate(bool overlays);
 
   std::filesystem::path path_;
+  WeightForm form_;
   std::vector<std::unique_ptr<TensorFile>> files_;
-  std::map<std::string, const TensorInfo*, std::less<>> tensors_;
+  std::unique_ptr<TensorFile> scale_map_;
+  std::map<std::string, const TensorInfo*, std::less<>> stored_;  // under the names of the files
+  std::vector<TensorInfo> translated_;
+  std::map<std::string, const TensorInfo*, std::less<>> tensors_;  // under ours
 };
 
 /// Whether a file of this name is weights: safetensors, or a form that is read where a folder has no safetensors.

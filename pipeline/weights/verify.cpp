@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "pipeline/weights/detail/expected_tensors.hpp"
+#include "pipeline/weights/detail/other_models.hpp"
 
 namespace reelfarm::weights {
 namespace {
@@ -93,7 +94,12 @@ BadValues find_bad_values(const TensorInfo& tensor) {
 std::vector<std::string> wrong_tensors(const Bundle& bundle, const std::string& part) {
   const auto source = bundle.tensors(part);
   const Config config = bundle.config(part);
-  if (part.starts_with("transformer")) return detail::expected_transformer(config).differences(*source, true);
+  if (part.starts_with("transformer")) {
+    std::vector<std::string> lines = detail::expected_transformer(config).differences(*source, true);
+    const std::string other = lines.empty() ? "" : detail::looks_like(source->names());
+    if (!other.empty()) lines.insert(lines.begin(), source->path().string() + ": it looks like " + other);
+    return lines;
+  }
   if (part == "vae") return detail::expected_vae(config).differences(*source, true);
   const auto kind = bundle.classes().find(part);
   if (kind == bundle.classes().end())

@@ -70,7 +70,9 @@ TensorInfo view_of(const PickleTensor& tensor, std::span<const std::byte> storag
   if (is_contiguous(tensor))
     info.bytes = storage.subspan(static_cast<std::uint64_t>(tensor.offset) * size, *bytes);
   else
-    info.decode = [tensor, storage](std::span<std::byte> out) { gather(tensor, storage, out); };
+    info.decode = [tensor, storage](std::span<const std::byte>, std::span<std::byte> out) {
+      gather(tensor, storage, out);
+    };
   return info;
 }
 

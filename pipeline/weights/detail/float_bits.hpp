@@ -1,0 +1,42 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace reelfarm::weights::detail {
+
+/// The value of an IEEE half.
+inline float from_f16(std::uint16_t bits) {
+  const std::uint32_t sign = (bits & 0x8000U) << 16, exponent = (bits >> 10) & 0x1FU, fraction = bits & 0x3FFU;
+  if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000U | fraction << 13);
+  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+  const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+  return sign != 0 ? -magnitude : magnitude;
+}
+
+/// The value of an e4m3 number in its "fn" form: no infinity, one NaN a sign (arXiv 2209.05433).
+inline float from_f8_e4m3(std::uint8_t bits) {
+  const std::uint32_t sign = (bits & 0x80U) << 24, exponent = (bits >> 3) & 0xFU, fraction = bits & 0x7U;
+  if ((bits & 0x7F) == 0x7F) return std::bit_cast<float>(sign | 0x7FC00000U);
+  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 120) << 23 | fraction << 20);
+  const float magnitude = static_cast<float>(fraction) * 0x1p-9F;
+  return sign != 0 ? -magnitude : magnitude;
+}
+
+/// The value of an e5m2 number, which is the upper half of a half.
+inline float from_f8_e5m2(std::uint8_t bits) {
+  return from_f16(static_cast<std::uint16_t>(bits << 8));
+}
+
+inline float from_bf16(std::uint16_t bits) {
+  return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
+
+/// To nearest, ties to even. NaN stays NaN.
+inline std::uint16_t to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
+}
+
+}  // namespace reelfarm::weights::detail
