@@ -28,7 +28,7 @@ constexpr std::chrono::seconds kHealthyAfter{60};
   ::setpgid(0, 0);
   queue::prepare_forked_child(parent, SIGKILL);
   const int null = ::open("/dev/null", O_RDONLY);
-  ::dup2(null, STDIN_FILENO);
+  if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);

@@ -62,7 +62,7 @@ ReadyPipe go_to_background(const std::filesystem::path& log) {
   ::close(ends[0]);
   ::setsid();
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  ::dup2(null, STDIN_FILENO);
+  if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::close(null);

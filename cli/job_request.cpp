@@ -211,7 +211,7 @@ void apply(const JobFields& fields, const std::string& prefix, JobRequest& reque
   take_text("name", spec.name);
   take_text("project", spec.project);
   if (reader.has("tag")) spec.tags = reader.texts("tag");
-  if (reader.has("priority")) spec.priority = static_cast<int>(*reader.integer("priority", -100, 100));
+  if (const auto priority = reader.integer("priority", -100, 100)) spec.priority = static_cast<int>(*priority);
   take_text("after", spec.after);
   take_text("request-id", spec.request_id);
   if (reader.has("output")) spec.output = absolute_output(reader.text("output"));

@@ -2,7 +2,8 @@
 #   makes the static library reelfarm_queue with the alias reelfarm::queue; TORCH shares the one precompiled ATen header.
 # reelfarm_add_program(reelfarm-stitcher SOURCES main.cpp ... LINKS targets [TORCH])
 #   makes build/.../bin/reelfarm-stitcher.
-# reelfarm_add_test(queue_store SOURCES a_test.cpp ... LINKS targets [TORCH] [RANKS 1 2 4] [TIMEOUT seconds] [LABELS l...]
+# reelfarm_add_test(queue_store SOURCES a_test.cpp ... LINKS targets [TORCH] [OPTIMISED] [RANKS 1 2 4] [TIMEOUT seconds]
+#                   [LABELS l...]
 #                   [PROGRAMS targets it starts] [REFERENCE name...] [ENVIRONMENT A=b ...])
 #   makes bin/test_queue_store and registers it; with RANKS once per rank count under mpirun; REFERENCE names the
 #   Python reference data (reelfarm_add_reference) that the test reads.
@@ -24,16 +25,22 @@ function(reelfarm_add_library name)
   if(arg_TORCH)
     reelfarm_use_torch_pch(reelfarm_${name})
   endif()
+  if(REELFARM_FUZZ)
+    # Coverage for the fuzzers, of the code that they look into: programs and tests do without.
+    target_compile_options(reelfarm_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 function(reelfarm_add_executable name)
-  cmake_parse_arguments(arg "TORCH" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(arg "TORCH;NO_PCH" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE reelfarm_options ${arg_LINKS})
   if(arg_TORCH)
     # The shared header is compiled with -fPIC; CMake gives executables -fPIE, which GCC does not let use it.
     target_compile_options(${name} PRIVATE -fPIC)
-    target_precompile_headers(${name} REUSE_FROM reelfarm_torch_pch)
+    if(NOT arg_NO_PCH)
+      target_precompile_headers(${name} REUSE_FROM reelfarm_torch_pch)
+    endif()
     target_link_libraries(${name} PRIVATE reelfarm::torch)
   endif()
 endfunction()
@@ -44,16 +51,53 @@ function(reelfarm_add_program name)
   set_property(GLOBAL APPEND PROPERTY REELFARM_PROGRAMS ${name})
 endfunction()
 
+# GoogleTest and json.hpp are half of what a test takes to compile: precompiled once for all tests, once more with ATen.
+# Instrumented builds do not optimise what is only tests, but for those that calculate much themselves (OPTIMISED).
+function(reelfarm_add_test_pch name)
+  file(WRITE ${CMAKE_BINARY_DIR}/${name}.cpp "// Carries a precompiled header.\n")
+  add_library(${name} STATIC ${CMAKE_BINARY_DIR}/${name}.cpp)
+  target_link_libraries(${name} PRIVATE reelfarm_options GTest::gmock ${ARGN})
+  target_compile_options(${name} PRIVATE -fPIC)
+  if(REELFARM_SANITIZE)
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
+endfunction()
+
+function(reelfarm_make_test_pchs)
+  reelfarm_add_test_pch(reelfarm_test_pch)
+  target_precompile_headers(reelfarm_test_pch PRIVATE <gmock/gmock.h> <nlohmann/json.hpp>)
+  if(REELFARM_TORCH)
+    reelfarm_add_test_pch(reelfarm_torch_test_pch reelfarm_torch)
+    target_precompile_headers(reelfarm_torch_test_pch PRIVATE <ATen/ATen.h> <gmock/gmock.h>)
+  endif()
+endfunction()
+
 function(reelfarm_add_test name)
-  cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LINKS;RANKS;LABELS;PROGRAMS;REFERENCE;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "TORCH;OPTIMISED" "TIMEOUT" "SOURCES;LINKS;RANKS;LABELS;PROGRAMS;REFERENCE;ENVIRONMENT" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  if(REELFARM_SANITIZE)
+    # A time-out is there to end what hangs: instrumented code takes up to four times as long.
+    math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")
   endif()
   set(torch_flag)
   if(arg_TORCH)
     set(torch_flag TORCH)
   endif()
-  reelfarm_add_executable(test_${name} SOURCES ${arg_SOURCES} LINKS ${arg_LINKS} GTest::gmock ${torch_flag})
+  reelfarm_add_executable(test_${name} SOURCES ${arg_SOURCES} LINKS ${arg_LINKS} GTest::gmock NO_PCH ${torch_flag})
+  if(NOT (REELFARM_SANITIZE AND arg_OPTIMISED))
+    # Users of one precompiled header must agree in these.
+    target_compile_options(test_${name} PRIVATE -fPIC)
+    if(REELFARM_SANITIZE)
+      target_compile_options(test_${name} PRIVATE -O0)
+    endif()
+    if(arg_TORCH)
+      target_precompile_headers(test_${name} REUSE_FROM reelfarm_torch_test_pch)
+    else()
+      target_precompile_headers(test_${name} REUSE_FROM reelfarm_test_pch)
+    endif()
+  endif()
   if(NOT arg_RANKS)
     target_link_libraries(test_${name} PRIVATE GTest::gtest_main)
   else()

@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
                  "and says why when it cannot be used\n");
     return argc == 2 && std::string(argv[1]) == "--help" ? 0 : kBadInput;
   }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef REELFARM_SANITIZED
   // A sanitizer reserves terabytes of addresses for itself.
   const rlimit memory{kMaxMemory, kMaxMemory};
   ::setrlimit(RLIMIT_AS, &memory);

@@ -68,7 +68,6 @@ class CommandLine {
 
  private:
   TemporaryFolder folder_;
-  int runs_ = 0;
 };
 
 }  // namespace reelfarm::test

@@ -204,7 +204,8 @@ ReapResult Oracle::reap(std::int64_t shift) {
     }
   }
   std::sort(expired.begin(), expired.end());
-  for (const auto& [when, id] : expired) {
+  for (const auto& expiry : expired) {
+    const std::string& id = expiry.second;
     Job& job = jobs.at(id.substr(0, id.rfind('.')));
     Task& task = *std::find_if(job.tasks.begin(), job.tasks.end(), [&](const Task& t) { return t.spec.id == id; });
     if (is_render(task) && is_terminal(job.state)) {
