@@ -1,4 +1,4 @@
-// reelfarm-bundle: says what a folder of weights can do, and whether it is whole.
+// reelfarm-bundle: says what weights can do and whether they are whole, and makes bundles of published ones.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "cli/bundle/options.hpp"
+#include "cli/bundle/published_report.hpp"
 #include "cli/bundle/report.hpp"
+#include "cli/bundle/text.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
 #include "pipeline/weights/verify.hpp"
 
@@ -31,7 +33,19 @@ void check_files(const weights::Bundle& bundle) {
   bundle.require_complete();
 }
 
+bool is_bundle(const std::filesystem::path& path) {
+  std::error_code ignored;
+  // What is not there at all is a bundle that is not there.
+  return !std::filesystem::exists(path, ignored) || std::filesystem::exists(path / "model_index.json", ignored);
+}
+
 int inspect(const bundle::BundleCommand& command) {
+  if (!is_bundle(command.folder)) {
+    const weights::PublishedReport report = weights::inspect_published(command.folder);
+    const std::string text = command.json ? bundle::report_json(report).dump() + "\n" : bundle::description(report);
+    std::fputs(text.c_str(), stdout);
+    return 0;
+  }
   const weights::Bundle opened = weights::Bundle::open(command.folder);
   if (command.json) {
     check_files(opened);
@@ -47,10 +61,12 @@ int inspect(const bundle::BundleCommand& command) {
 }
 
 int verify(const bundle::BundleCommand& command) {
-  const weights::Bundle opened = weights::Bundle::open(command.folder);
-  const weights::Verification result = weights::verify(opened, [](const std::string& part, std::uint64_t bytes) {
+  const auto announce = [](const std::string& part, std::uint64_t bytes) {
     std::fprintf(stderr, "reading %s, %.1f MB\n", part.c_str(), static_cast<double>(bytes) / 1e6);
-  });
+  };
+  const weights::Verification result = is_bundle(command.folder)
+                                           ? weights::verify(weights::Bundle::open(command.folder), announce)
+                                           : weights::verify_published(command.folder);
   if (command.json)
     std::printf(
         "%s\n",
@@ -63,12 +79,22 @@ int verify(const bundle::BundleCommand& command) {
   return result.problems.empty() ? 0 : kBadInput;
 }
 
+int convert_weights(weights::ConvertRequest request) {
+  request.on_part = [](const std::string& part, std::uint64_t bytes) {
+    std::fprintf(stderr, "%s, %s\n", part.c_str(), bundle::scaled(static_cast<double>(bytes), "B").c_str());
+  };
+  weights::convert(request);
+  std::printf("%s\n", request.target.c_str());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
     const auto command = bundle::read_options(argc, argv);
     if (!command) return 0;
+    if (command->verb == bundle::Verb::convert) return convert_weights(command->request);
     return command->verb == bundle::Verb::verify ? verify(*command) : inspect(*command);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "reelfarm-bundle: %s\n", error.what());

@@ -15,15 +15,43 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr const char* kUsage =
-    "reelfarm-bundle inspect DIR [--json]   what the weights in DIR can do, and what is missing\n"
-    "reelfarm-bundle verify DIR [--json]    reads every tensor, too\n"
-    "reelfarm-bundle convert | quantize     not in this version\n";
+    "reelfarm-bundle inspect DIR|FILE [--json]   what the weights can do, and what is missing\n"
+    "reelfarm-bundle verify DIR|FILE [--json]    reads every number, too\n"
+    "reelfarm-bundle convert SRC --to DIR [--base BUNDLE] [...]   makes a bundle of weights as they are published\n"
+    "reelfarm-bundle quantize                    not in this version\n";
 
-po::options_description visible_options() {
-  po::options_description options("Options");
+po::options_description look_options() {
+  po::options_description options("inspect, verify");
   options.add_options()("json", "one JSON object on stdout and nothing else")(
       "no-cache", "hash every file again (digests are kept in ~/.cache/reelfarm/sha256.json)")("help,h", "this text");
   return options;
+}
+
+po::options_description convert_options() {
+  po::options_description options("convert");
+  const auto text = [] { return po::value<std::string>(); };
+  options.add_options()("to", text(), "folder of the new bundle; must not be there")(
+      "base", text(), "bundle that gives what the source has not")("vae", text(), "file or folder of another VAE")(
+      "text-encoder", text(), "folder of a Llama or LLaVA with its tokenizer")("text-encoder-2", text(),
+                                                                               "folder of a CLIP with its tokenizer")(
+      "variant", text(), "t2v or token-replace, where the tensors leave a choice")(
+      "name", text(), "name of the bundle in the farm")("distilled", "made for few steps: no warning for them")(
+      "steps", po::value<int>(), "default of a job")("shift", po::value<double>(), "default of a job")(
+      "guidance", po::value<double>(), "default of a job");
+  return options;
+}
+
+po::options_description visible_options() {
+  po::options_description options;
+  options.add(look_options()).add(convert_options());
+  return options;
+}
+
+std::vector<std::string> option_names() {
+  std::vector<std::string> names;
+  const po::options_description options = visible_options();
+  for (const auto& option : options.options()) names.push_back(option->long_name());
+  return names;
 }
 
 po::variables_map parse(int argc, const char* const* argv) {
@@ -39,19 +67,49 @@ po::variables_map parse(int argc, const char* const* argv) {
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
-    throw OptionError(std::string(error.what()) + weights::detail::did_you_mean(name, {"json", "no-cache", "help"}));
+    throw OptionError(std::string(error.what()) + weights::detail::did_you_mean(name, option_names()));
   } catch (const po::error& error) {
     throw OptionError(std::string(error.what()) + "\n" + kUsage);
   }
   return values;
 }
 
+/// An option that the verb does not know is an error, and not nothing.
+void refuse_others(const std::string& verb, const po::variables_map& values, const po::options_description& known) {
+  for (const auto& [name, value] : values)
+    if (name != "words" && known.find_nothrow(name, false) == nullptr)
+      throw OptionError("--" + name + " is no option of " + verb);
+}
+
+weights::ConvertRequest read_request(const po::variables_map& values, const std::filesystem::path& source) {
+  const auto text = [&](const char* name) {
+    return values.count(name) > 0 ? values[name].as<std::string>() : std::string();
+  };
+  weights::ConvertRequest request;
+  request.source = source;
+  request.target = text("to");
+  if (request.target.empty()) throw OptionError("convert: expected --to DIR, the folder of the new bundle");
+  request.base = text("base");
+  request.vae = text("vae");
+  request.text_encoder = text("text-encoder");
+  request.text_encoder_2 = text("text-encoder-2");
+  request.variant = text("variant");
+  if (!request.variant.empty() && request.variant != "t2v" && request.variant != "token-replace")
+    throw OptionError("--variant " + request.variant + ": expected t2v or token-replace");
+  request.name = text("name");
+  request.distilled = values.count("distilled") > 0;
+  if (values.count("steps") > 0) request.steps = values["steps"].as<int>();
+  if (values.count("shift") > 0) request.shift = values["shift"].as<double>();
+  if (values.count("guidance") > 0) request.guidance = values["guidance"].as<double>();
+  return request;
+}
+
 }  // namespace
 
 std::optional<BundleCommand> read_options(int argc, const char* const* argv) {
-  // Before their options are looked at, which this version does not know either.
+  // Before its options are looked at, which this version does not know either.
   const std::string verb = argc > 1 ? argv[1] : "";
-  if (verb == "convert" || verb == "quantize") throw OptionError(verb + " is not in this version");
+  if (verb == "quantize") throw OptionError(verb + " is not in this version");
   const po::variables_map values = parse(argc, argv);
   const auto words =
       values.count("words") > 0 ? values["words"].as<std::vector<std::string>>() : std::vector<std::string>{};
@@ -59,14 +117,16 @@ std::optional<BundleCommand> read_options(int argc, const char* const* argv) {
     std::cout << kUsage << visible_options();
     return std::nullopt;
   }
-  if (words.empty()) throw OptionError(std::string("expected inspect or verify\n") + kUsage);
-  if (words[0] != "inspect" && words[0] != "verify")
+  if (words.empty()) throw OptionError(std::string("expected inspect, verify or convert\n") + kUsage);
+  if (words[0] != "inspect" && words[0] != "verify" && words[0] != "convert")
     throw OptionError("unknown command \"" + words[0] + "\"\n" + kUsage);
   if (words.size() != 2)
-    throw OptionError(words[0] + ": expected one folder, found " + std::to_string(words.size() - 1));
+    throw OptionError(words[0] + ": expected one folder or file, found " + std::to_string(words.size() - 1));
   BundleCommand command;
-  command.verb = words[0] == "verify" ? Verb::verify : Verb::inspect;
+  command.verb = words[0] == "verify" ? Verb::verify : words[0] == "convert" ? Verb::convert : Verb::inspect;
   command.folder = words[1];
+  refuse_others(words[0], values, command.verb == Verb::convert ? convert_options() : look_options());
+  if (command.verb == Verb::convert) command.request = read_request(values, command.folder);
   command.json = values.count("json") > 0;
   if (values.count("no-cache") == 0)
     command.cache = weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"));

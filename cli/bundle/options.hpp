@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "pipeline/weights/convert.hpp"
+
 namespace reelfarm::bundle {
 
 /// A command line that makes no sense; the message says what was expected.
@@ -12,13 +14,14 @@ struct OptionError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-enum class Verb { inspect, verify };
+enum class Verb { inspect, verify, convert };
 
 struct BundleCommand {
   Verb verb = Verb::inspect;
-  std::filesystem::path folder;
+  std::filesystem::path folder;  ///< or file: what to look at or to convert
   bool json = false;
-  std::filesystem::path cache;  ///< of file digests; empty: none
+  std::filesystem::path cache;      ///< of file digests; empty: none
+  weights::ConvertRequest request;  ///< of convert
 };
 
 /// Reads the command line and the environment. Nothing when help was asked for and has been printed. Throws

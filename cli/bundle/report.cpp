@@ -1,9 +1,10 @@
 #include "cli/bundle/report.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <set>
+
+#include "cli/bundle/text.hpp"
 
 namespace reelfarm::bundle {
 namespace {
@@ -15,24 +16,6 @@ using weights::BundleManifest;
 // Of the text form in queue/codec.hpp.
 constexpr int kLimitsSchema = 1;
 constexpr int kSizeMultiple = 16;
-
-template <typename... Arguments>
-std::string printed(const char* format, Arguments... arguments) {
-  char text[512];
-  std::snprintf(text, sizeof text, format, arguments...);
-  return text;
-}
-
-/// 12816420928 -> "12.8 B", 986000558 -> "986 M"
-std::string scaled(double value, const char* unit) {
-  const char* prefixes[] = {"", " k", " M", " G", " T"};
-  std::size_t prefix = 0;
-  for (; value >= 999.5 && prefix < 4; ++prefix) value /= 1000;
-  return printed(value < 10 && prefix > 0    ? "%.2f%s%s"
-                 : value < 100 && prefix > 0 ? "%.1f%s%s"
-                                             : "%.0f%s%s",
-                 value, prefix == 0 && *unit != '\0' ? " " : prefixes[prefix], unit);
-}
 
 /// As queue::PromptLimit: what each encoder reads of a prompt.
 json prompt_limits(const BundleManifest& manifest) {
@@ -49,12 +32,6 @@ json prompt_limits(const BundleManifest& manifest) {
   if (manifest.prompt) add(false, *manifest.prompt);
   if (manifest.image_prompt) add(false, *manifest.image_prompt);
   return limits;
-}
-
-std::string joined(const std::vector<std::string>& words, const char* otherwise) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text.empty() ? otherwise : text;
 }
 
 std::string settings(const BundleManifest& manifest) {

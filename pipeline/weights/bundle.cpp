@@ -138,6 +138,13 @@ Bundle Bundle::open(const fs::path& folder) {
   return {folder, std::move(classes), std::move(manifest)};
 }
 
+std::string few_steps_warning(const BundleManifest& manifest, int steps) {
+  if (manifest.distilled || steps * 2 >= manifest.sampling.steps) return {};
+  return "steps is " + std::to_string(steps) + ", but bundle " + manifest.name +
+         " is not distilled for few steps and wants " + std::to_string(manifest.sampling.steps) +
+         ": expect a poor picture";
+}
+
 std::vector<std::string> Bundle::components() const {
   std::vector<std::string> present;
   std::vector<std::string> candidates = detail::expected_components(manifest_.family, classes_);

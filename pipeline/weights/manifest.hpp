@@ -105,4 +105,8 @@ struct BundleManifest {
   bool single_window_only() const { return conditions.empty(); }
 };
 
+/// What to tell somebody who asks for so few steps that the picture will be poor; empty where it will not. The
+/// coordinator says the same of a job.
+std::string few_steps_warning(const BundleManifest& manifest, int steps);
+
 }  // namespace reelfarm::weights

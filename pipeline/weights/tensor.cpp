@@ -33,14 +33,26 @@ TensorBytes read(const TensorInfo& tensor) {
   return {{memory.get(), size}, memory};
 }
 
-void prefetch(const TensorInfo& tensor) {
+namespace {
+
+/// The whole pages around the tensor's bytes. A mapping begins with a whole page.
+void advise(const TensorInfo& tensor, int advice) {
   if (tensor.bytes.empty()) return;
   static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  // From the start of the page that holds the first byte; a mapping begins with a whole page.
   const std::size_t before = reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % page;
   auto* begin = const_cast<std::byte*>(tensor.bytes.data()) - before;
-  // A hint: where the kernel does not take it, the pages are read at the first touch.
-  ::madvise(begin, tensor.bytes.size() + before, MADV_WILLNEED);
+  // A hint: where the kernel does not take it, nothing but time or memory is lost.
+  ::madvise(begin, tensor.bytes.size() + before, advice);
+}
+
+}  // namespace
+
+void prefetch(const TensorInfo& tensor) {
+  advise(tensor, MADV_WILLNEED);
+}
+
+void release(const TensorInfo& tensor) {
+  advise(tensor, MADV_DONTNEED);
 }
 
 }  // namespace reelfarm::weights

@@ -26,6 +26,7 @@ struct TensorInfo {
   /// of those that are stored for them. Where `bytes` is empty it knows what it reads, and makes all rows. May be
   /// called from several threads; what it reads lives as long as the source.
   std::function<void(std::span<const std::byte> stored, std::span<std::byte> out)> decode = nullptr;
+  std::uint32_t block_bytes = 1;  ///< stored bytes that `decode` takes together
 
   std::uint64_t element_count() const;
   std::uint64_t byte_count() const { return element_count() * size_of(dtype); }
@@ -46,5 +47,9 @@ TensorBytes read(const TensorInfo& tensor);
 /// Starts to read the tensor's pages from the disk and returns before they are there. Worth a call for the tensor after
 /// the one that is being copied: page faults alone wait for the disk each time.
 void prefetch(const TensorInfo& tensor);
+
+/// Takes the tensor's pages out of this process. They are read again when they are touched again. Worth a call for a
+/// tensor that was read once: mapped pages count as this process's memory for as long as there is enough of it.
+void release(const TensorInfo& tensor);
 
 }  // namespace reelfarm::weights

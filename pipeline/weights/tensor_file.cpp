@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/weights/detail/strict_json.hpp"
+#include "pipeline/weights/gguf_file.hpp"
 #include "pipeline/weights/safetensors.hpp"
 #include "pipeline/weights/torch_file.hpp"
 
@@ -22,12 +23,14 @@ bool is_utf8(const std::string& text) {
 }  // namespace
 
 std::unique_ptr<TensorFile> TensorFile::open(const std::filesystem::path& file) {
-  bool torch = false;
+  bool torch = false, gguf = false;
   {
     const detail::MappedFile mapping(file);
     torch = looks_like_torch(mapping.bytes());
+    gguf = looks_like_gguf(mapping.bytes());
   }
   if (torch) return std::make_unique<TorchFile>(file);
+  if (gguf) return std::make_unique<GgufFile>(file);
   return std::make_unique<SafetensorsFile>(file);
 }
 

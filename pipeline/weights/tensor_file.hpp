@@ -12,8 +12,9 @@ namespace reelfarm::weights {
 /// A memory-mapped file of named tensors. Opening checks its directory and reads no tensor data.
 class TensorFile {
  public:
-  /// Opens a file of any format this version reads, told apart by its first bytes: safetensors, or what torch.save
-  /// writes (.pt, .pth, .bin). Throws WeightError naming the file, the tensor and what was expected and found.
+  /// Opens a file of any format this version reads, told apart by its first bytes: safetensors, GGUF, or what
+  /// torch.save writes (.pt, .pth, .bin). Throws WeightError naming the file, the tensor and what was expected and
+  /// found.
   static std::unique_ptr<TensorFile> open(const std::filesystem::path& file);
 
   virtual ~TensorFile() = default;

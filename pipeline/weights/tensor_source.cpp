@@ -85,7 +85,8 @@ bool is_safetensors(const fs::path& file) {
 
 bool is_other_weights(const fs::path& file) {
   const std::string extension = file.extension().string();
-  return extension == ".pt" || extension == ".pth" || extension == ".bin" || extension == ".ckpt";
+  return extension == ".pt" || extension == ".pth" || extension == ".bin" || extension == ".ckpt" ||
+         extension == ".gguf";
 }
 
 TensorSource::TensorSource(fs::path path) : path_(std::move(path)) {}

@@ -44,23 +44,6 @@ BadValues scan_exponent(std::span<const std::byte> bytes, Word exponent) {
   return scan<Word>(bytes, [exponent](Word word) { return (word & exponent) == exponent; });
 }
 
-void verify_part(const std::string& part, const TensorSource& source, Verification& result) {
-  source.check_sums();
-  const std::vector<std::string> names = source.names();
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string& name = names[i];
-    const TensorInfo& tensor = source.at(name);
-    if (i + 1 < names.size()) prefetch(source.at(names[i + 1]));
-    ++result.tensors;
-    result.bytes += tensor.byte_count();
-    const BadValues bad = find_bad_values(tensor);
-    if (bad.count > 0 && result.problems.size() < kMaxProblems)
-      result.problems.push_back(part + ": " + tensor.file + ": tensor \"" + name + "\": " + std::to_string(bad.count) +
-                                " of " + std::to_string(tensor.element_count()) +
-                                " values are not finite, the first at index " + std::to_string(bad.first_index));
-  }
-}
-
 }  // namespace
 
 BadValues find_bad_values(const TensorInfo& tensor) {
@@ -91,6 +74,23 @@ BadValues find_bad_values(const TensorInfo& tensor) {
   return {};
 }
 
+void verify_source(const std::string& part, const TensorSource& source, Verification& result) {
+  source.check_sums();
+  const std::vector<std::string> names = source.names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i];
+    const TensorInfo& tensor = source.at(name);
+    if (i + 1 < names.size()) prefetch(source.at(names[i + 1]));
+    ++result.tensors;
+    result.bytes += tensor.byte_count();
+    const BadValues bad = find_bad_values(tensor);
+    if (bad.count > 0 && result.problems.size() < kMaxProblems)
+      result.problems.push_back(part + ": " + tensor.file + ": tensor \"" + name + "\": " + std::to_string(bad.count) +
+                                " of " + std::to_string(tensor.element_count()) +
+                                " values are not finite, the first at index " + std::to_string(bad.first_index));
+  }
+}
+
 std::vector<std::string> wrong_tensors(const Bundle& bundle, const std::string& part) {
   const auto source = bundle.tensors(part);
   const Config config = bundle.config(part);
@@ -117,7 +117,7 @@ Verification verify(const Bundle& bundle, const std::function<void(const std::st
       if (on_part) on_part(part, source->total_bytes());
       for (std::string& line : wrong_tensors(bundle, part))
         if (result.problems.size() < kMaxProblems) result.problems.push_back(part + ": " + std::move(line));
-      verify_part(part, *source, result);
+      verify_source(part, *source, result);
     } catch (const WeightError& error) {
       result.problems.push_back(part + ": " + error.what());
     }

@@ -29,6 +29,10 @@ struct Verification {
   std::vector<std::string> problems;  ///< one line each, naming part, file and tensor; empty when all is well
 };
 
+/// Reads every value and every check sum of these weights, and adds what is wrong with them. Throws WeightError for a
+/// check sum that is not met.
+void verify_source(const std::string& part, const TensorSource& source, Verification& result);
+
 /// Looks for missing parts and wrong tensors, and reads every value of every part. `on_part` is called before each
 /// part's weights are read, with its name and bytes. Throws nothing for a bad bundle that could be opened: it is in the
 /// problems.

@@ -12,7 +12,8 @@ from diffusers import FluxTransformer2DModel, LTXVideoTransformer3DModel, WanTra
 from hunyuan_names import Size
 from safetensors.torch import save_file
 
-SMALL = dict(hidden=32, head=16, mlp=96, refiner_mlp=128, double=2, single=2, refiner=1, channels=4, out=4, text=16, pooled=8)
+# As the little bundles of bundles.py.
+SMALL = dict(hidden=32, head=16, mlp=96, refiner_mlp=128, double=2, single=1, refiner=1, channels=4, out=4, text=16, pooled=8)
 FP8 = torch.float8_e4m3fn
 
 

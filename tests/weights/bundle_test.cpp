@@ -291,5 +291,14 @@ INSTANTIATE_TEST_SUITE_P(Variants, SavedByDiffusers,
                                            std::pair{"token_replace", Family::i2v_token_replace}),
                          saved_name);
 
+TEST(FewSteps, AreWarnedOfWhereABundleWasNotMadeForThem) {
+  BundleManifest manifest;
+  manifest.name = "slow";
+  EXPECT_THAT(few_steps_warning(manifest, 4), AllOf(HasSubstr("steps is 4"), HasSubstr("slow"), HasSubstr("wants 50")));
+  EXPECT_EQ(few_steps_warning(manifest, 25), "");
+  manifest.distilled = true;
+  EXPECT_EQ(few_steps_warning(manifest, 4), "");
+}
+
 }  // namespace
 }  // namespace reelfarm::weights

@@ -32,9 +32,9 @@ struct Ran {
 
 class ReelfarmBundle : public ::testing::Test {
  protected:
-  Ran run(const std::string& words) const {
+  Ran run(const std::string& words, const std::string& before = "") const {
     const auto errors = folder_ / "stderr";
-    const std::string command = "XDG_CACHE_HOME='" + (folder_ / "cache").string() + "' timeout 60 '" +
+    const std::string command = before + "XDG_CACHE_HOME='" + (folder_ / "cache").string() + "' timeout 60 '" +
                                 REELFARM_BIN_DIR + "/reelfarm-bundle' " + words + " 2>'" + errors.string() + "'";
     FILE* pipe = ::popen(command.c_str(), "r");
     if (pipe == nullptr) throw std::runtime_error("popen");
@@ -140,17 +140,53 @@ TEST_F(ReelfarmBundle, VerifyReadsEveryNumber) {
   EXPECT_EQ(run("inspect --json '" + saved.path().string() + "'").code, 0) << "inspect reads no numbers";
 }
 
+TEST_F(ReelfarmBundle, PublishedFilesAreDescribedVerifiedAndConverted) {
+  const SavedBundle base("t2v");
+  const std::string file = std::string(REELFARM_REFERENCE_DIR) + "/published/tencent.pt";
+  const Ran told = run("inspect '" + file + "'");
+  EXPECT_EQ(told.code, 0) << told.errors;
+  EXPECT_THAT(told.output, AllOf(HasSubstr("a transformer with Tencent names under module."), HasSubstr("2 double"),
+                                 HasSubstr("BF16"), HasSubstr("needs       vae, text_encoder")));
+  EXPECT_EQ(json::parse(run("inspect --json '" + file + "'").output).at("names"), "Tencent");
+  EXPECT_EQ(run("verify '" + file + "'").code, 0);
+  const std::string target = (folder_ / "made").string();
+  const Ran made =
+      run("convert '" + file + "' --base '" + base.path().string() + "' --to '" + target + "' --steps 6 --distilled");
+  EXPECT_EQ(made.code, 0) << made.errors;
+  EXPECT_EQ(made.output, target + "\n");
+  const json limits = json::parse(run("inspect --json '" + target + "'").output);
+  EXPECT_EQ(limits.at("default_steps"), 6);
+  EXPECT_EQ(limits.at("name"), "made");
+}
+
+TEST_F(ReelfarmBundle, AFullDiskLeavesNothingUnderTheNewName) {
+  const SavedBundle base("t2v");
+  std::filesystem::create_directory(folder_ / "place");
+  const std::string target = (folder_ / "place/made").string();
+  const std::string words = "convert '" + std::string(REELFARM_REFERENCE_DIR) + "/published/tencent.pt' --base '" +
+                            base.path().string() + "' --to '" + target + "'";
+  // A limit on the size of a file stands for a disk that fills up in the middle of one.
+  const Ran full = run(words, "trap '' XFSZ; ulimit -f 100; ");
+  EXPECT_EQ(full.code, 2);
+  EXPECT_THAT(full.errors, AllOf(HasSubstr("cannot write"), HasSubstr("File too large")));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "place")) << "neither the bundle nor what it was built in";
+  EXPECT_EQ(run(words).code, 0);
+}
+
 TEST_F(ReelfarmBundle, BadCommandLinesExitWith2) {
   const std::pair<const char*, const char*> lines[] = {
-      {"", "expected inspect or verify"},
-      {"inspect", "expected one folder"},
+      {"", "expected inspect, verify or convert"},
+      {"inspect", "expected one folder or file"},
       {"inspect a b", "expected one folder"},
       {"inpsect a", "unknown command \"inpsect\""},
       {"inspect --jsn a", "did you mean json"},
-      {"convert a --to b", "convert is not in this version"},
+      {"convert a", "expected --to DIR"},
+      {"convert /no/such/file --to b", "/no/such/file"},
+      {"convert a --to b --variant i2v", "expected t2v or token-replace"},
+      {"inspect a --to b", "--to is no option of inspect"},
       {"quantize a --to b --format int8", "quantize is not in this version"},
       {"inspect /no/such/folder", "no such folder"},
-      {"verify /etc", "model_index.json is missing"}};
+      {"verify /etc", "no *.safetensors"}};
   for (const auto& [words, said] : lines) {
     const Ran ran = run(words);
     EXPECT_EQ(ran.code, 2) << words;

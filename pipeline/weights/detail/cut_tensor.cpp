@@ -12,17 +12,18 @@ namespace {
                     shown(nlohmann::json(tensor.shape)));
 }
 
-/// Rows [begin, begin + count) of a tensor. Where a row is a whole number of stored bytes nothing else is read.
+/// Rows [begin, begin + count) of a tensor. Where a row is a whole number of stored blocks nothing else is read.
 TensorInfo rows(const TensorInfo& tensor, std::int64_t begin, std::int64_t count, const std::string& name) {
   TensorInfo part{name, tensor.dtype, tensor.shape, {}, tensor.file};
   part.shape[0] = count;
   const auto all = static_cast<std::uint64_t>(tensor.shape[0]);
   const std::uint64_t row = part.byte_count() / static_cast<std::uint64_t>(count);
-  if (!tensor.bytes.empty() && tensor.bytes.size() % all == 0) {
-    const std::uint64_t stored = tensor.bytes.size() / all;
+  const std::uint64_t stored = tensor.bytes.size() / all;
+  if (stored > 0 && stored * all == tensor.bytes.size() && stored % tensor.block_bytes == 0) {
     part.bytes =
         tensor.bytes.subspan(static_cast<std::uint64_t>(begin) * stored, static_cast<std::uint64_t>(count) * stored);
     part.decode = tensor.decode;
+    part.block_bytes = tensor.block_bytes;
     return part;
   }
   part.decode = [tensor, skip = static_cast<std::uint64_t>(begin) * row](std::span<const std::byte>,
