@@ -22,7 +22,7 @@ struct OptionRow {
 };
 
 struct Command {
-  std::string name;
+  std::string name;      ///< of one word, or two as in "slurm submit"
   std::string operands;  ///< as shown in the help, for example "JOB..."
   std::string summary;
   std::size_t min_operands = 0;
@@ -61,6 +61,8 @@ int run_set_priority(const Arguments& arguments);
 int run_groups(const Arguments& arguments);
 int run_drain(const Arguments& arguments);
 int run_undrain(const Arguments& arguments);
+int run_slurm_autoscale(const Arguments& arguments);
+int run_slurm_submit(const Arguments& arguments);
 int run_up(const Arguments& arguments);
 int run_down(const Arguments& arguments);
 

@@ -9,7 +9,8 @@ using Rows = std::vector<OptionRow>;
 
 const Rows kFarm = {
     {"redis", "URL", "from DATA/farm.json",
-     "the farm's queue: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], unix:///PATH"},
+     "the farm's queue: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], unix:///PATH, or file:///PATH of a file with one "
+     "of these"},
     {"data", "DIR", "~/.local/share/reelfarm", "the farm's data folder"},
     {"farm", "NAME", "reelfarm", "name of the farm, where several share one Redis"},
     {"allow-volatile", "", "off", "accept a Redis that keeps nothing on disk"},
@@ -68,6 +69,30 @@ const Rows kSubmit = {
     kJson,
 };
 
+const Rows kSlurmJob = {
+    {"bundle", "DIR", "required", "folder with the weights, on storage that the nodes share"},
+    {"nodes", "N", "1", "nodes of each group"},
+    {"gpus-per-node", "N", "none", "GPUs that a group asks for on each of its nodes"},
+    {"ranks-per-node", "N", "--gpus-per-node, or 1", "MPI ranks of a group on each of its nodes"},
+    {"cpus-per-rank", "N", "of the partition", "cores for each rank"},
+    {"time", "TIME", "of the partition", "time limit of each job, as sbatch takes it: 8:00:00"},
+    {"drain", "S", "300",
+     "so long before the time limit a job finishes its step, gives back what it holds, and goes back into the queue"},
+    {"partition", "NAME", "of the cluster", "partition of the jobs"},
+    {"account", "NAME", "of the user", "account of the jobs"},
+    {"reservation", "NAME", "none", "reservation of the jobs"},
+    {"container", "IMAGE", "none", "Apptainer image that the programs are run from, on the nodes"},
+    {"stage", "DIR", "none", "folder on the disk of each node that gets a copy of the weights, once per node"},
+    {"launcher", "NAME", "mpirun", "what starts the ranks inside the allocation: mpirun, or srun with PMIx"},
+    {"device", "D", "auto", "auto, cpu or cuda"},
+    {"dtype", "D", "auto", "auto, fp32, bf16 or fp8"},
+    {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
+    {"threads", "N", "cores / ranks", "CPU threads of each rank"},
+    {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
+    {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
+    {"settle", "S", "60", "seconds before a published file that cannot be found or read is made again"},
+};
+
 /// An option whose name means something else as a setting: the window of a reroll is no default for enqueue.
 OptionRow of_this_call(OptionRow row) {
   row.only_command_line = true;
@@ -87,7 +112,7 @@ std::vector<Command> all_commands() {
   return {
       {"up", "", "run a farm on this machine: Redis, coordinator, stitcher and worker groups", 0, 0,
        with(
-           {{"groups", "N", "1", "worker groups"},
+           {{"groups", "N", "1", "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
             {"ranks", "N", "1", "MPI ranks of each group"},
             {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
             {"device", "D", "auto", "auto, cpu or cuda"},
@@ -101,6 +126,12 @@ std::vector<Command> all_commands() {
             {"settle", "S", "60",
              "seconds before a published file that cannot be found or read is made again: a network file system may "
              "show it late"},
+            {"redis-listen", "HOST[:PORT]", "this machine only",
+             "let groups on other machines reach the private Redis under this name; its password is kept in "
+             "DATA/redis/password, its address in DATA/farm.json"},
+            {"takeover", "S", "0",
+             "how long to wait for a farm on the same DATA to end: that of a node that died, or of a job that is "
+             "stopping"},
             {"listen", "HOST:PORT", "none", "status page: not in this version"},
             {"detach", "", "off",
              "go to the background; returns once a group has its weights; reelfarm down stops it"}},
@@ -171,6 +202,30 @@ std::vector<Command> all_commands() {
       {"undrain", "GROUP...", "let drained groups take work again", 1, 1000, kFarm, run_undrain, ""},
       {"doctor", "", "check this machine and the farm: what is well, what is not and what to do about it", 0, 0,
        with({kJson}, kFarm), run_doctor, ""},
+      {"slurm submit", "[-- SBATCH OPTION...]",
+       "write DATA/slurm/farm.sbatch and group.sbatch and submit them: Redis, coordinator and stitcher as one job, "
+       "worker "
+       "groups as an array; options behind -- go to sbatch as they are",
+       0, 1000,
+       with(with({{"groups", "N", "1", "worker groups"},
+                  {"at-once", "N", "all", "of these, so many run at a time"},
+                  {"idle-exit", "S", "0", "a group ends after so many seconds with nothing to do; 0: it stays"},
+                  {"only-groups", "", "off", "the farm itself runs elsewhere, on a login node: reelfarm up --groups 0"},
+                  {"dry-run", "", "off", "print the scripts, submit nothing"}},
+                 kSlurmJob),
+            kFarm),
+       run_slurm_submit, ""},
+      {"slurm autoscale", "[-- SBATCH OPTION...]",
+       "keep as many groups in Slurm's queue as the farm has work for, none when there is nothing to do", 0, 1000,
+       with(with({{"min", "N", "0", "groups at least, while there is work"},
+                  {"max", "N", "4", "groups at most, running and waiting"},
+                  {"worth", "S", "600", "seconds of work that pay for starting one group"},
+                  {"every", "S", "30", "time between two looks"},
+                  {"idle-exit", "S", "300", "a group ends after so many seconds with nothing to do"},
+                  {"once", "", "off", "look once and end, for cron"}},
+                 kSlurmJob),
+            kFarm),
+       run_slurm_autoscale, ""},
       {"render",
        "...",
        "render one clip or one long video without a queue (reelfarm-render --help)",

@@ -63,6 +63,10 @@ int run_down(const Arguments& arguments) {
     throw FarmUnreachable("a farm is coming up on " + data.root().string() +
                           ", but it has not said its process id yet: try again in a moment");
   }
+  if (!file->host.empty() && file->host != this_host()) {
+    throw BadInput("the farm on " + data.root().string() + " runs on " + file->host +
+                   ": stop it there, or cancel its job where a batch system runs it (scancel)");
+  }
   // Of two equal signals that come together the kernel keeps one, so the second word is another.
   const auto ask = [&](int signal) {
     if (::kill(file->pid, signal) != 0 && errno != ESRCH) {

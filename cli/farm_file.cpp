@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
 
 #include "cli/errors.hpp"
@@ -18,6 +19,11 @@ namespace reelfarm::cli {
 
 using nlohmann::json;
 
+std::string this_host() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
 std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
   const auto text = artifacts::read_file_if_there(data.farm_file());
   if (!text) return std::nullopt;
@@ -26,6 +32,7 @@ std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
   file.farm = document.at("farm").get<std::string>();
   file.name = document.at("name").get<std::string>();
   file.redis = document.at("redis").get<std::string>();
+  file.host = document.value("host", "");
   file.pid = artifacts::json_integer<pid_t>(document, "pid");
   file.pids = document.at("pids").get<std::map<std::string, pid_t>>();
   file.detached = document.at("detached").get<bool>();
@@ -38,9 +45,16 @@ std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
 }
 
 void write_farm_file(const queue::DataFolder& data, const FarmFile& file) {
-  const json document = {{"schema", 1},         {"farm", file.farm},         {"name", file.name},
-                         {"redis", file.redis}, {"page", nullptr},           {"pid", file.pid},
-                         {"pids", file.pids},   {"detached", file.detached}, {"allow_volatile", file.allow_volatile}};
+  const json document = {{"schema", 1},
+                         {"farm", file.farm},
+                         {"name", file.name},
+                         {"redis", file.redis},
+                         {"page", nullptr},
+                         {"host", file.host},
+                         {"pid", file.pid},
+                         {"pids", file.pids},
+                         {"detached", file.detached},
+                         {"allow_volatile", file.allow_volatile}};
   const mode_t before = ::umask(077);
   try {
     artifacts::write_file_durably(data.farm_file(), document.dump(1) + "\n");
@@ -51,13 +65,20 @@ void write_farm_file(const queue::DataFolder& data, const FarmFile& file) {
   ::umask(before);
 }
 
-std::optional<UpLock> UpLock::take(const queue::DataFolder& data) {
+std::optional<UpLock> UpLock::take(const queue::DataFolder& data, std::chrono::milliseconds patience) {
   const std::filesystem::path path = data.run() / "up.lock";
   artifacts::create_folders(path.parent_path());
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) throw artifacts::StorageError("create", path, 0, errno);
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return UpLock(descriptor);
-  const int error = errno;
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  int error = 0;
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    error = errno;
+    if (error != EWOULDBLOCK || std::chrono::steady_clock::now() >= limit) break;
+    error = 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // flock(2) knows no time-out
+  }
+  if (error == 0) return UpLock(descriptor);
   ::close(descriptor);
   if (error == EWOULDBLOCK) return std::nullopt;
   throw artifacts::StorageError("lock", path, 0, error);

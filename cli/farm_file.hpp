@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,12 +16,14 @@ struct FarmFile {
   std::string farm;                   ///< the farm's id
   std::string name;                   ///< the farm's name in its Redis
   std::string redis;                  ///< URL; the file is readable by its owner only, since it may hold a password
-  pid_t pid = 0;                      ///< of `reelfarm up`
+  std::string host;                   ///< that `reelfarm up` runs on; empty in a file of an earlier version
+  pid_t pid = 0;                      ///< of `reelfarm up`, there
   std::map<std::string, pid_t> pids;  ///< of what it started
   bool detached = false;
   bool allow_volatile = false;
 };
 
+std::string this_host();
 /// Nothing when there is none. Throws BadInput for one that cannot be read.
 std::optional<FarmFile> read_farm_file(const queue::DataFolder& data);
 /// Throws artifacts::StorageError.
@@ -30,8 +33,9 @@ void write_farm_file(const queue::DataFolder& data, const FarmFile& file);
 /// knows when the first has gone. The kernel lets go of it when the process dies, however it dies.
 class UpLock {
  public:
-  /// Nothing when another process has it. Throws artifacts::StorageError.
-  static std::optional<UpLock> take(const queue::DataFolder& data);
+  /// Nothing when another process has it, for `patience`. Throws artifacts::StorageError.
+  static std::optional<UpLock> take(const queue::DataFolder& data,
+                                    std::chrono::milliseconds patience = std::chrono::milliseconds(0));
   UpLock(UpLock&& other) noexcept;
   UpLock& operator=(UpLock&&) = delete;
   ~UpLock();

@@ -27,6 +27,7 @@ const Command& command_named(const std::string& name) {
 
 int help(const std::vector<std::string>& words) {
   std::string text = overview();
+  if (words.size() > 1 && words[0] == "slurm") return help({words[0] + " " + words[1]});
   if (!words.empty()) text = words[0] == "--markdown" ? help_as_markdown() : help_of(command_named(words[0]));
   std::fputs(text.c_str(), stdout);
   return kDone;
@@ -37,8 +38,12 @@ int run(std::vector<std::string> words) {
     std::fputs(overview().c_str(), stderr);
     return kBadInput;
   }
-  const std::string name = words.front();
+  std::string name = words.front();
   words.erase(words.begin());
+  if (name == "slurm" && !words.empty()) {
+    name += " " + words.front();
+    words.erase(words.begin());
+  }
   if (name == "help" || name == "--help" || name == "-h") return help(words);
   if (name == "--version") {
     std::printf("reelfarm %s\n", REELFARM_VERSION);

@@ -105,7 +105,8 @@ void Supervisor::write_farm() const {
   FarmFile file;
   file.farm = farm_id_;
   file.name = options_.store.farm;
-  file.redis = options_.store.url;
+  file.redis = options_.redis_host.empty() ? options_.store.url : redis_->url_for_others(options_.redis_host);
+  file.host = this_host();
   file.pid = ::getpid();
   file.detached = options_.detached;
   file.allow_volatile = options_.store.allow_volatile;
@@ -188,7 +189,7 @@ void Supervisor::check_ready() {
   if (Clock::now() < next_look_) return;
   next_look_ = Clock::now() + kReadyLook;
   if (!coordinator_up_ && coordinator_is_up()) start_others();
-  if (!coordinator_up_ || !group_is_ready()) return;
+  if (!coordinator_up_ || (!workers_.empty() && !group_is_ready())) return;
   ready_ = true;
   if (on_ready) on_ready();
 }

@@ -18,7 +18,8 @@ struct SupervisorOptions {
   queue::DataFolder data{""};
   queue::StoreOptions store;
   std::optional<queue::PrivateRedisOptions> redis;  ///< nothing: the store's URL is somebody else's
-  std::vector<ChildPlan> services;                  ///< the coordinator, then the stitcher: stopped after the workers
+  std::string redis_host{};  ///< name by which other machines reach the private Redis; empty: it is for this one alone
+  std::vector<ChildPlan> services;  ///< the coordinator, then the stitcher: stopped after the workers
   std::vector<ChildPlan> workers;
   bool echo = true;  ///< what the children print also goes to stderr
   bool detached = false;

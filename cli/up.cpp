@@ -1,5 +1,10 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <thread>
@@ -55,8 +60,10 @@ void pass_on(const char* name, const Arguments& arguments, ChildPlan& plan) {
     plan.arguments.insert(plan.arguments.end(), {std::string("--") + name, arguments.text(name)});
 }
 
-std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::DataFolder& data, const fs::path& bundle) {
-  const std::int64_t groups = arguments.integer("groups", 1, 1, kMaxGroups);
+std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::DataFolder& data) {
+  const std::int64_t groups = arguments.integer("groups", 1, 0, kMaxGroups);
+  if (groups == 0) return {};
+  const fs::path bundle = bundle_folder(arguments);
   const std::int64_t ranks = arguments.integer("ranks", 1, 1, kMaxRanks);
   const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
   // Of all ranks of the machine, not of one group's: groups render at the same time.
@@ -88,6 +95,38 @@ void make_folders(const queue::DataFolder& data) {
   }
 }
 
+std::chrono::seconds takeover(const Arguments& arguments) {
+  return std::chrono::seconds(arguments.integer("takeover", 0, 0, 86400));
+}
+
+int free_port() {
+  const int descriptor = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  socklen_t size = sizeof address;
+  auto* const general = reinterpret_cast<sockaddr*>(&address);
+  const bool found =
+      descriptor >= 0 && ::bind(descriptor, general, size) == 0 && ::getsockname(descriptor, general, &size) == 0;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!found) throw BadInput("--redis-listen: no free port: name one, as HOST:PORT");
+  return ntohs(address.sin6_port);
+}
+
+/// The password stays the same wherever the farm moves: groups that wait for it know it.
+void open_to_others(const Arguments& arguments, const queue::DataFolder& data, queue::PrivateRedisOptions& redis,
+                    SupervisorOptions& options) {
+  const std::string text = arguments.text("redis-listen");
+  const std::size_t colon = text.rfind(':');
+  const bool has_port = colon != std::string::npos && text.find(':') == colon;
+  options.redis_host = text.substr(0, has_port ? colon : std::string::npos);
+  if (options.redis_host.empty()) throw BadInput("--redis-listen '" + text + "': expected HOST or HOST:PORT");
+  redis.port =
+      has_port ? static_cast<int>(parse_integer("--redis-listen port", text.substr(colon + 1), 1, 65535)) : free_port();
+  redis.every_interface = true;
+  artifacts::create_folders(data.redis());
+  redis.password = queue::kept_password(data.redis() / "password");
+}
+
 SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder& data) {
   SupervisorOptions options;
   options.data = data;
@@ -99,7 +138,11 @@ SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder&
   if (options.store.url.empty()) {
     queue::PrivateRedisOptions redis;
     redis.directory = data.redis();
+    redis.lock_patience = std::max<std::chrono::milliseconds>(redis.lock_patience, takeover(arguments));
+    if (arguments.has("redis-listen")) open_to_others(arguments, data, redis, options);
     options.redis = redis;
+  } else if (arguments.has("redis-listen")) {
+    throw BadInput("--redis-listen is about this farm's own Redis, and --redis names another");
   }
   ChildPlan coordinator = service("coordinator", arguments, data);
   if (arguments.has("output-root")) {
@@ -110,13 +153,14 @@ SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder&
   ChildPlan stitcher = service("stitcher", arguments, data);
   pass_on("settle", arguments, stitcher);
   options.services = {std::move(coordinator), std::move(stitcher)};
-  options.workers = worker_plans(arguments, data, bundle_folder(arguments));
+  options.workers = worker_plans(arguments, data);
   return options;
 }
 
 std::string ready_text(const SupervisorOptions& options) {
-  return "reelfarm: the farm is up with " + std::to_string(options.workers.size()) +
-         (options.workers.size() == 1 ? " group" : " groups") + ", data in " + options.data.root().string() + "; " +
+  const std::string groups = options.workers.empty() ? "no" : std::to_string(options.workers.size());
+  return "reelfarm: the farm is up with " + groups + (options.workers.size() == 1 ? " group" : " groups") +
+         (options.workers.empty() ? " of its own" : "") + ", data in " + options.data.root().string() + "; " +
          (options.detached ? "stop it with 'reelfarm down --data " + options.data.root().string() + "'"
                            : "Ctrl-C drains and stops it");
 }
@@ -164,7 +208,7 @@ int run_up(const Arguments& arguments) {
   const queue::DataFolder data = data_folder(arguments);
   make_folders(data);
   // Taken before the farm goes to the background: the process there inherits it.
-  auto lock = UpLock::take(data);
+  auto lock = UpLock::take(data, takeover(arguments));
   if (!lock) throw BadInput(running_already(data));
   SupervisorOptions options = plan_farm(arguments, data);
   if (!options.detached) return supervise(std::move(options), std::move(lock), nullptr);

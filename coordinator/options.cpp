@@ -43,7 +43,8 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
   auto add = options.add_options();
   add("help,h", "this text");
   add("redis", po::value(&command.store.url)->required(),
-      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB] or unix:///PATH");
+      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB], unix:///PATH, or file:///PATH of a file with one of "
+      "these, read at every connect");
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("output-root", po::value(&output_root), "folder below which jobs may have copies put by --output");
   add("high-water", po::value(&high_water)->default_value("95%"),

@@ -71,11 +71,24 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
+std::string percent_encoded(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    char escaped[4];
+    std::snprintf(escaped, sizeof escaped, "%%%02x", static_cast<unsigned char>(c));
+    out += std::isalnum(static_cast<unsigned char>(c)) ? std::string(1, c) : std::string(escaped);
+  }
+  return out;
+}
+
 std::string configuration(const PrivateRedisOptions& options, const std::string& socket) {
   std::ostringstream text;
-  text << "bind 127.0.0.1\nprotected-mode yes\nport " << options.port << "\nunixsocket " << quoted(socket)
-       << "\nunixsocketperm 600\ndir " << quoted(options.directory.string()) << "\nlogfile "
-       << quoted((options.directory / "redis.log").string()) << "\ndaemonize no\nappendonly "
+  if (options.every_interface && options.password.empty()) {
+    throw ServerStartError("a Redis that other machines may reach needs a password");
+  }
+  text << (options.every_interface ? "bind * -::*" : "bind 127.0.0.1") << "\nprotected-mode yes\nport " << options.port
+       << "\nunixsocket " << quoted(socket) << "\nunixsocketperm 600\ndir " << quoted(options.directory.string())
+       << "\nlogfile " << quoted((options.directory / "redis.log").string()) << "\ndaemonize no\nappendonly "
        << (options.append_only ? "yes" : "no") << "\nappendfsync " << word(options.fsync) << "\nmaxmemory-policy "
        << options.maxmemory_policy
        // The append-only file is the only copy: snapshots beside it would double the writes.
@@ -129,6 +142,16 @@ int lock_directory(const std::filesystem::path& directory, Clock::time_point dea
 
 }  // namespace
 
+std::string kept_password(const std::filesystem::path& file) {
+  constexpr std::size_t kLength = 32;
+  std::ifstream stream(file);
+  std::string password;
+  if (std::getline(stream, password) && password.size() == kLength) return password;
+  password = detail::random_word(kLength);
+  write_private_file(file, password + "\n");
+  return password;
+}
+
 PrivateRedis::PrivateRedis(PrivateRedisOptions options) : options_(std::move(options)) {
   std::error_code error;
   std::filesystem::create_directories(options_.directory, error);
@@ -137,21 +160,20 @@ PrivateRedis::PrivateRedis(PrivateRedisOptions options) : options_(std::move(opt
   }
   options_.directory = std::filesystem::absolute(options_.directory);
   socket_ = options_.directory / "redis.sock";
-  if (socket_.string().size() > kMaxSocketPath) {
+  if (socket_.string().size() > kMaxSocketPath || options_.every_interface) {
     socket_ = std::filesystem::temp_directory_path() / ("reelfarm-" + detail::random_word(12) + ".sock");
   }
   std::string path;
   for (const char c : socket_.string()) path += c == '%' ? "%25" : c == '?' ? "%3f" : std::string(1, c);
   url_ = "unix://" + path;
-  if (!options_.password.empty()) {
-    url_ += "?password=";
-    for (const char c : options_.password) {
-      char escaped[4];
-      std::snprintf(escaped, sizeof escaped, "%%%02x", static_cast<unsigned char>(c));
-      url_ += std::isalnum(static_cast<unsigned char>(c)) ? std::string(1, c) : std::string(escaped);
-    }
-  }
+  if (!options_.password.empty()) url_ += "?password=" + percent_encoded(options_.password);
   start();
+}
+
+std::string PrivateRedis::url_for_others(const std::string& host) const {
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return "redis://:" + percent_encoded(options_.password) + "@" + (is_ipv6 ? "[" + host + "]" : host) + ":" +
+         std::to_string(options_.port);
 }
 
 PrivateRedis::PrivateRedis(PrivateRedis&& other) noexcept
@@ -166,11 +188,9 @@ PrivateRedis::~PrivateRedis() {
 
 void PrivateRedis::start() {
   if (running()) return;
-  const auto deadline = Clock::now() + options_.start_timeout;
   const std::filesystem::path config = options_.directory / "redis.conf";
   write_private_file(config, configuration(options_, socket_.string()));
-  const FileDescriptor lock(
-      lock_directory(options_.directory, std::min(deadline, Clock::now() + std::chrono::seconds(1))));
+  const FileDescriptor lock(lock_directory(options_.directory, Clock::now() + options_.lock_patience));
   const std::filesystem::path log_path = options_.directory / "redis.log";
   const FileDescriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (log.get() < 0) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));

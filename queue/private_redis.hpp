@@ -14,14 +14,20 @@ enum class AppendFsync { always, everysec, no };
 struct PrivateRedisOptions {
   std::filesystem::path directory{};  ///< holds the append-only file, the log and the socket; made when missing
   std::string program = "redis-server";
-  int port = 0;            ///< loopback TCP port beside the unix socket; 0: none
-  std::string password{};  ///< empty: none (the socket is 0600 and the port loopback only)
+  int port = 0;                  ///< TCP port beside the unix socket; 0: none
+  bool every_interface = false;  ///< the port is for other machines, too, not for the loopback alone; wants a password
+  std::string password{};        ///< empty: none (the socket is 0600 and the port loopback only)
   bool append_only = true;
   AppendFsync fsync = AppendFsync::always;
   std::string maxmemory_policy = "noeviction";
+  std::chrono::milliseconds lock_patience{1000};   ///< for another server on the same directory to end
   std::chrono::milliseconds start_timeout{15000};  ///< includes loading the append-only file
   bool die_with_parent = true;  ///< the kernel kills it with this process (thread); off for a detached farm
 };
+
+/// The password that `file` holds; made, 128 random bits, where there is none. For its owner alone to read. Throws
+/// ServerStartError.
+std::string kept_password(const std::filesystem::path& file);
 
 /// A redis-server child of this process with its own folder. The destructor stops it (SIGTERM, then SIGKILL).
 class PrivateRedis {
@@ -33,9 +39,12 @@ class PrivateRedis {
   PrivateRedis& operator=(PrivateRedis&&) = delete;
   PrivateRedis(const PrivateRedis&) = delete;
 
-  /// unix:// URL of the socket, with the password if there is one. A socket path longer than the system allows
-  /// (107 bytes) is replaced by one under the temporary directory.
+  /// unix:// URL of the socket, with the password if there is one. The socket lies under the temporary directory where
+  /// its path would be longer than the system allows (107 bytes), or with every_interface: the directory is then on
+  /// storage that machines share, which need not know sockets.
   const std::string& url() const { return url_; }
+  /// redis:// URL for other machines, which know this one as `host`.
+  std::string url_for_others(const std::string& host) const;
   pid_t pid() const { return pid_; }
   bool running();
 

@@ -1,14 +1,25 @@
 #include "queue/redis_url.hpp"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fstream>
 #include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "queue/errors.hpp"
 
 namespace reelfarm::queue {
 namespace {
 
-constexpr std::string_view kForms = "; use redis://[:password@]host[:port][/db], rediss://..., or unix:///path[?db=N]";
+constexpr std::string_view kForms =
+    "; use redis://[:password@]host[:port][/db], rediss://..., unix:///path[?db=N][&user=...][&password=...], or "
+    "file:///path of a file with one "
+    "of "
+    "these";
 
 /// Everything between the scheme and a password's '@' may be secret, so messages never quote the whole URL.
 [[noreturn]] void refuse(const std::string& why) {
@@ -61,8 +72,10 @@ void parse_query(std::string_view query, RedisUrl& url) {
       url.database = number(value, 0, kMaxDatabase, "database");
     } else if (name == "password") {
       url.password = percent_decoded(value, "password");
+    } else if (name == "user") {
+      url.user = percent_decoded(value, "user");
     } else {
-      refuse("unknown parameter \"" + std::string(name) + "\" (db, password)");
+      refuse("unknown parameter \"" + std::string(name) + "\" (db, user, password)");
     }
   }
 }
@@ -74,6 +87,28 @@ RedisUrl parse_unix(std::string_view rest) {
   if (url.socket_path.empty() || url.socket_path[0] != '/') refuse("a unix:// URL needs an absolute path");
   if (question != std::string_view::npos) parse_query(rest.substr(question + 1), url);
   return url;
+}
+
+RedisUrl parse_file(std::string_view rest) {
+  RedisUrl url;
+  url.file = percent_decoded(rest, "path");
+  if (url.file.empty() || url.file[0] != '/') refuse("a file:// URL needs an absolute path");
+  return url;
+}
+
+std::string first_line_or_member(const std::string& file) {
+  errno = 0;
+  std::ifstream stream(file);
+  std::ostringstream content;
+  content << stream.rdbuf();
+  if (!stream) {
+    throw ConnectionError("no address of Redis in " + file + ": " + std::strerror(errno != 0 ? errno : EIO) +
+                          "; is the farm up?");
+  }
+  const std::string text = content.str();
+  const auto document = nlohmann::json::parse(text, nullptr, false);
+  if (document.is_object()) return document.value("redis", "");
+  return text.substr(0, text.find_first_of("\r\n"));
 }
 
 RedisUrl parse_tcp(std::string_view rest) {
@@ -117,6 +152,7 @@ RedisUrl RedisUrl::parse(std::string_view text) {
   const std::string_view scheme = text.substr(0, end);
   const std::string_view rest = text.substr(end + 3);
   if (scheme == "unix") return parse_unix(rest);
+  if (scheme == "file") return parse_file(rest);
   if (scheme != "redis" && scheme != "rediss") refuse("unknown scheme \"" + std::string(scheme) + "\"");
   RedisUrl url = parse_tcp(rest);
   url.tls = scheme == "rediss";
@@ -129,7 +165,24 @@ RedisUrl RedisUrl::parse(std::string_view text) {
   return url;
 }
 
+RedisUrl RedisUrl::resolved() const {
+  if (file.empty()) return *this;
+  RedisUrl url;
+  try {
+    url = parse(first_line_or_member(file));
+  } catch (const UrlError& error) {
+    throw UrlError("in " + file + ": " + error.what());
+  }
+  if (!url.file.empty()) throw UrlError("in " + file + ": the URL names another file, " + url.redacted());
+  struct stat status {};
+  if (!url.password.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
+    throw UrlError(file + " holds a password and everybody may read it: chmod o-rwx " + file);
+  }
+  return url;
+}
+
 std::string RedisUrl::redacted() const {
+  if (!file.empty()) return "file://" + file;
   if (!socket_path.empty()) {
     return "unix://" + socket_path + (database != 0 ? "?db=" + std::to_string(database) : "");
   }

@@ -105,12 +105,13 @@ std::vector<std::string> Reply::strings() const {
   return out;
 }
 
-RedisConnection::RedisConnection(ConnectionOptions options) : options_(std::move(options)) {}
+RedisConnection::RedisConnection(ConnectionOptions options) : options_(std::move(options)), url_(options_.url) {}
 
 void RedisConnection::connect() {
   ignore_broken_pipes();
   if (context_) return;
-  const RedisUrl& url = options_.url;
+  url_ = options_.url.resolved();
+  const RedisUrl& url = url_;
   const timeval timeout = to_timeval(options_.connect_timeout);
   std::unique_ptr<redisContext, ContextDeleter> context(
       url.socket_path.empty() ? redisConnectWithTimeout(url.host.c_str(), url.port, timeout)
@@ -129,6 +130,10 @@ void RedisConnection::connect() {
   try {
     login();
     wait_until_loaded();
+  } catch (const AuthenticationError& error) {
+    context_.reset();
+    if (options_.url.file.empty() || generation_ == 0) throw;
+    throw ConnectionError(error.what());
   } catch (...) {
     context_.reset();
     throw;
@@ -137,7 +142,7 @@ void RedisConnection::connect() {
 }
 
 void RedisConnection::login() {
-  const RedisUrl& url = options_.url;
+  const RedisUrl& url = url_;
   if (!url.password.empty()) {
     Arguments auth = {"AUTH"};
     if (!url.user.empty()) auth.push_back(url.user);
@@ -165,7 +170,7 @@ void RedisConnection::wait_until_loaded() {
       return;
     }
     if (std::chrono::steady_clock::now() >= deadline) {
-      throw TimeoutError("Redis at " + options_.url.redacted() + " is still loading its files after " +
+      throw TimeoutError("Redis at " + url_.redacted() + " is still loading its files after " +
                          std::to_string(options_.loading_timeout.count()) + " ms: " + std::string(text_of(*reply)));
     }
     std::this_thread::sleep_for(kPoll);
@@ -177,7 +182,7 @@ void RedisConnection::throw_broken(std::string_view what) {
   const bool timed_out = error == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
   const std::string reason = context_->errstr;
   context_.reset();  // hiredis: a context is unusable after any error
-  const std::string where = " of Redis at " + options_.url.redacted();
+  const std::string where = " of Redis at " + url_.redacted();
   if (timed_out) {
     throw TimeoutError("no answer to " + std::string(what) + where + " within " +
                        std::to_string(options_.command_timeout.count()) + " ms");
@@ -217,7 +222,7 @@ void RedisConnection::check(const redisReply& reply, std::string_view what) cons
   const std::string_view text = text_of(reply);
   const std::string code = first_word(text);
   const std::string message =
-      "Redis at " + options_.url.redacted() + " refused " + std::string(what) + ": " + std::string(text);
+      "Redis at " + url_.redacted() + " refused " + std::string(what) + ": " + std::string(text);
   if (code == "NOAUTH" || code == "WRONGPASS" || code == "NOPERM") {
     const bool needs = code == "NOAUTH";
     throw AuthenticationError(message + (needs ? "; put the password into the URL: redis://:password@host" : ""));

@@ -50,8 +50,10 @@ struct ConnectionOptions {
   std::chrono::milliseconds loading_timeout{60000};
 };
 
-/// One connection. Opens itself on first use, and once more per call when it breaks: every command sent through it
-/// may therefore reach the server twice.
+/// One connection. Where its URL names a file, that is read at every connect: a server that has moved is found again,
+/// and a password that is refused after the first connect counts as a connection lost, since what listens at an old
+/// address may be somebody else's. Opens itself on first use, and once more per call when it breaks: every command sent
+/// through it may therefore reach the server twice.
 class RedisConnection {
  public:
   explicit RedisConnection(ConnectionOptions options);
@@ -80,6 +82,9 @@ class RedisConnection {
 
   const ConnectionOptions& options() const { return options_; }
 
+  /// Where the connection goes, or last went: the URL of the options, or what its file held then.
+  const RedisUrl& url() const { return url_; }
+
   /// Throws what an error reply stands for; returns when it is none.
   void check(const redisReply& reply, std::string_view what) const;
 
@@ -94,6 +99,7 @@ class RedisConnection {
   [[noreturn]] void throw_broken(std::string_view what);
 
   ConnectionOptions options_;
+  RedisUrl url_;
   std::unique_ptr<redisContext, ContextDeleter> context_;
   int generation_ = 0;
 };

@@ -32,7 +32,7 @@ bool takes_snapshots(RedisConnection& connection) {
 }  // namespace
 
 void check_server(RedisConnection& connection, bool allow_volatile) {
-  const std::string where = "Redis at " + connection.options().url.redacted();
+  const std::string where = "Redis at " + connection.url().redacted();
   const std::string version = info_value(info(connection, "server"), "redis_version");
   int major = 0;
   int minor = 0;

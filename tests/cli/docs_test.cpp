@@ -31,7 +31,7 @@ TEST(Documentation, EveryOptionInTheTableOfACommandIsInItsHelpAndTheOtherWayRoun
   test::CommandLine line;
   std::istringstream text(documentation());
   const std::regex option(R"(^\| `(--[a-z-]+)[ `])");
-  const std::regex heading(R"(^## ([a-z-]+))");
+  const std::regex heading(R"(^## ([a-z-]+( [a-z]+)?))");
   std::string command;
   std::string help;
   int rows = 0;

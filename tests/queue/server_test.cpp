@@ -238,6 +238,80 @@ TEST(PrivateRedisServer, ALongFolderNameStillGetsASocket) {
   EXPECT_NO_THROW(JobStore store(options_for(redis.url())));
 }
 
+class AddressInAFile : public testing::Test {
+ protected:
+  void write(const std::string& text, std::filesystem::perms mode = std::filesystem::perms(0600)) const {
+    std::ofstream(file_) << text;
+    std::filesystem::permissions(file_, mode);
+  }
+
+  const TemporaryFolder folder_;
+  const std::filesystem::path file_ = folder_.path() / "farm.json";
+  const std::string url_ = "file://" + file_.string();
+};
+
+TEST_F(AddressInAFile, IsReadAtEveryConnectSoThatAServerMayMove) {
+  const TemporaryFolder here;
+  const TemporaryFolder there;
+  PrivateRedis first({.directory = here.path(), .password = "one", .fsync = AppendFsync::no});
+  write("{\"redis\": \"" + first.url() + "\"}");
+  JobStore store(options_for(url_));
+  const std::string farm = store.adopt_farm_id();
+  first.stop();
+  std::filesystem::remove(file_);
+  EXPECT_THAT(error_of<ConnectionError>([&] { store.farm_id(); }), HasSubstr("no address of Redis"));
+  std::filesystem::copy(here.path() / "appendonlydir", there.path() / "appendonlydir");
+  const PrivateRedis second({.directory = there.path(), .password = "two", .fsync = AppendFsync::no});
+  write(second.url() + "\n");
+  EXPECT_EQ(store.farm_id(), farm);
+}
+
+TEST_F(AddressInAFile, AForeignServerAtAnOldAddressIsAConnectionLost) {
+  const TemporaryFolder directory;
+  PrivateRedis server({.directory = directory.path(), .password = "one", .fsync = AppendFsync::no});
+  write(server.url());
+  JobStore store(options_for(url_));
+  store.farm_id();
+  server.kill();
+  const PrivateRedis foreign({.directory = directory.path(), .password = "other", .fsync = AppendFsync::no});
+  EXPECT_THAT(error_of<ConnectionError>([&] { store.farm_id(); }), HasSubstr("refused the password"));
+  EXPECT_THROW(JobStore fresh(options_for(url_)), AuthenticationError);
+}
+
+TEST_F(AddressInAFile, HoldsNoPasswordForEverybodyToRead) {
+  write("redis://:secret@localhost:1", std::filesystem::perms(0644));
+  const std::string text = error_of<UrlError>([&] { JobStore store(options_for(url_)); });
+  EXPECT_THAT(text, testing::AllOf(HasSubstr("chmod o-rwx"), testing::Not(HasSubstr("secret"))));
+  write("redis://:sec ret@");
+  EXPECT_THAT(error_of<UrlError>([&] { JobStore store(options_for(url_)); }),
+              testing::AllOf(HasSubstr(file_.string()), testing::Not(HasSubstr("sec ret"))));
+  write(url_);
+  EXPECT_THAT(error_of<UrlError>([&] { JobStore store(options_for(url_)); }), HasSubstr("names another file"));
+}
+
+TEST(PrivateRedisServer, OtherMachinesReachItOnlyWithItsPassword) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(
+      error_of<ServerStartError>([&] { PrivateRedis redis({.directory = folder.path(), .every_interface = true}); }),
+      HasSubstr("needs a password"));
+  const std::string password = kept_password(folder.path() / "password");
+  EXPECT_EQ(password.size(), 32U);
+  EXPECT_EQ(kept_password(folder.path() / "password"), password);
+  EXPECT_EQ(std::filesystem::status(folder.path() / "password").permissions(), std::filesystem::perms(0600));
+  int port = 0;
+  {
+    const FakeRedis server([](const std::string&) { return ""; });  // finds a free port
+    port = RedisUrl::parse(server.url()).port;
+  }
+  const PrivateRedis redis({.directory = folder.path(),
+                            .port = port,
+                            .every_interface = true,
+                            .password = password,
+                            .fsync = AppendFsync::no});
+  EXPECT_NO_THROW(JobStore store(options_for(redis.url_for_others("127.0.0.1"))));
+  EXPECT_THROW(JobStore store(options_for("redis://127.0.0.1:" + std::to_string(port))), AuthenticationError);
+}
+
 TEST(PrivateRedisServer, ListensOnLoopbackWhenAskedAndStops) {
   const TemporaryFolder folder;
   int port = 0;

@@ -180,7 +180,7 @@ std::string SlurmCluster::job_state(const std::string& job) const {
 }
 
 void SlurmCluster::end_requeue_delay(const std::string& job) const {
-  run("scontrol update jobid=" + job + " StartTime=now");
+  run("scontrol update jobid=" + job + " StartTime=now+2");
 }
 
 void SlurmCluster::fail_node(int node) {

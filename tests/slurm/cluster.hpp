@@ -40,7 +40,8 @@ class SlurmCluster {
   /// State of a job as squeue's %T says it (PENDING, RUNNING, COMPLETING, ...); empty when Slurm has forgotten it.
   std::string job_state(const std::string& job) const;
 
-  /// Slurm lets a requeued job wait for two minutes, the life of its credential; nothing to wait for in a test.
+  /// Slurm lets a requeued job wait for two minutes, the life of its credential. A new one is good from the second
+  /// after the old one was revoked, so the job starts in two seconds.
   void end_requeue_delay(const std::string& job) const;
 
   /// A power cut: slurmd and everything that runs on the node (1, 2, ...) dies at once. Slurm is told, so that the test

@@ -78,6 +78,7 @@ class AgentTest : public testing::Test {
     options.deadlines.margin = 3;
     options.restart_pause = milliseconds(10);
     options.heartbeat = milliseconds(300);
+    options.idle_exit = idle_exit_;
     agent_ = std::thread([this, options] { exit_code_ = Agent(options).run(drain_); });
   }
 
@@ -150,6 +151,7 @@ class AgentTest : public testing::Test {
   }
 
   std::filesystem::path root_;
+  milliseconds idle_exit_{0};
   std::optional<PrivateRedis> redis_;
   std::optional<JobStore> store_;
   int drain_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -257,6 +259,27 @@ TEST_F(AgentTest, AWindowOfAGroupThatItsOperatorKillsIsNoCrash) {
   EXPECT_EQ(record.preemptions, 1);
   EXPECT_EQ(record.crashes, 0) << record.error;
   EXPECT_TRUE(store_->host_crashes(job).empty());
+}
+
+TEST_F(AgentTest, RanksThatAreEndedInTheMomentOfADrainAreNoCrash) {
+  const std::string job = add_job("dies-when-told");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  drain();
+  EXPECT_EQ(join(), 0);
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.state, TaskState::ready);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0) << record.error;
+}
+
+TEST_F(AgentTest, AGroupWithNothingToDoEndsWhenAskedTo) {
+  idle_exit_ = milliseconds(300);
+  const std::string job = add_job("render");
+  start_agent();
+  EXPECT_EQ(join(), 0);
+  EXPECT_EQ(window(job).state, TaskState::done) << "it left before it had done what there was";
+  EXPECT_TRUE(store_->list_groups().empty());
 }
 
 TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {

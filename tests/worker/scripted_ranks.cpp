@@ -4,6 +4,7 @@
 //   always-crash      ends with code 7 at step 2
 //   hang              stops ticking at step 2 of the first attempt, renders on the next
 //   slow              one step a 50 ms, so that a test can stop it
+//   dies-when-told    as slow, but ends with code 9 instead of giving the task back
 //   deaf              one step a 50 ms for ever, whatever it is told
 //   slow-write        as render, but takes 2 s between its tail and its end
 //   fail-data         reports a failure of class data
@@ -88,10 +89,11 @@ class ScriptedRanks {
       return;
     }
     const bool deaf = order.prompt == "deaf";
-    const bool slow = deaf || order.prompt == "slow";
+    const bool slow = deaf || order.prompt == "slow" || order.prompt == "dies-when-told";
     const int steps = slow ? 2000 : 4;
     for (int step = 0; step <= steps; ++step) {
       if (stop_asked(order.task) && !deaf) {
+        if (order.prompt == "dies-when-told") std::_Exit(9);
         send(Released{order.task, step});
         return;
       }

@@ -72,6 +72,7 @@ int Agent::Impl::run(int drain_descriptor) {
     }
     check_deadlines();
     talk_to_queue();
+    leave_when_idle();
     if (kill_now || give_up || (draining && Clock::now() - drain_began > options.drain_limit)) {
       if (ranks) give_back_killed();
       talk_to_queue();
@@ -134,6 +135,13 @@ void Agent::Impl::begin_drain(const std::string& why) {
   for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
 }
 
+void Agent::Impl::leave_when_idle() {
+  const auto now = Clock::now();
+  if (!rendering() || !held.empty()) last_busy = now;
+  if (draining || options.idle_exit.count() == 0 || now - last_busy < options.idle_exit) return;
+  begin_drain(fmt::format("nothing to do for {} s", options.idle_exit.count() / 1000));
+}
+
 void Agent::Impl::start_ranks() {
   ready = false;
   channel.reset();
@@ -162,7 +170,12 @@ void Agent::Impl::give_back_killed() {
 void Agent::Impl::ranks_died(queue::FailureClass failure, const std::string& how) {
   const int code = ranks->exit_code().value_or(1);
   const std::size_t lost_tasks = held.size();
-  end_ranks(FailureReport{failure, how});
+  // Who stops a group often ends its ranks in the same moment: a batch system signals every process of a job.
+  if (draining) {
+    end_ranks(ReleaseReport{"the ranks were ended while the group drained (" + how + ")"});
+  } else {
+    end_ranks(FailureReport{failure, how});
+  }
   failed_starts = ready ? 1 : failed_starts + 1;
   const bool was_ready = std::exchange(ready, false);
   const auto pause =

@@ -25,7 +25,8 @@ struct AgentOptions {
   std::chrono::milliseconds restart_pause{200};  ///< after the first death; doubled up to restart_pause_cap
   std::chrono::milliseconds restart_pause_cap{30000};
   std::chrono::milliseconds heartbeat{3000};
-  std::chrono::seconds drain_limit{600};  ///< how long a drain waits for the running step
+  std::chrono::milliseconds idle_exit{0};  ///< drains and ends after so long with nothing to do; 0: never
+  std::chrono::seconds drain_limit{600};   ///< how long a drain waits for the running step
 };
 
 /// One worker group: leases tasks, has its ranks render them, renews while they tick, publishes what they finish.

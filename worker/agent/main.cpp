@@ -1,10 +1,12 @@
 // reelfarm-worker: the agent of one worker group.
+#include <poll.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <system_error>
@@ -54,6 +56,23 @@ void offer_tokenizers(const reelfarm::worker::WorkerCommand& command, const reel
   }
 }
 
+/// Tries once a second until `limit` has passed, and then throws what went wrong. False: a signal came first.
+bool wait_for_farm(const reelfarm::worker::WorkerCommand& command, int signals) {
+  constexpr int kPauseMs = 1000;
+  const auto limit = std::chrono::steady_clock::now() + command.wait_for_farm;
+  for (bool told = false;; told = true) {
+    try {
+      reelfarm::queue::JobStore(command.agent.store).farm_id();
+      return true;
+    } catch (const reelfarm::queue::ConnectionError& error) {
+      if (std::chrono::steady_clock::now() >= limit) throw;
+      if (!told) spdlog::info("waiting for the farm: {}", error.what());
+    }
+    pollfd asked{signals, POLLIN, 0};
+    if (::poll(&asked, 1, kPauseMs) > 0) return false;
+  }
+}
+
 int run(int argc, char** argv) {
   using namespace reelfarm;
   auto command = worker::read_options(argc, argv);
@@ -62,6 +81,7 @@ int run(int argc, char** argv) {
   const worker::Descriptor signals = termination_signals();
   const queue::BundleLimits limits = worker::inspect_bundle(command->bundle_program, command->bundle);
   command->agent.deadlines.load_bytes = bytes_below(command->bundle);
+  if (!wait_for_farm(*command, signals.get())) return 0;
   {
     queue::JobStore store(command->agent.store);
     offer_tokenizers(*command, limits, store);

@@ -66,6 +66,8 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   double settle_s = 0;
   double first_deadline_s = 0;
   double floor_deadline_s = 0;
+  double wait_s = 0;
+  double idle_s = 0;
 
   po::options_description options(
       "reelfarm-worker: the agent of one worker group. Leases windows, starts and watches reelfarm-ranks under MPI.\n"
@@ -74,7 +76,8 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   auto add = options.add_options();
   add("help,h", "this text");
   add("redis", po::value(&agent.store.url)->required(),
-      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB] or unix:///PATH");
+      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB], unix:///PATH, or file:///PATH of a file with one of "
+      "these, read at every connect");
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("bundle", po::value(&bundle)->required(), "folder with the weights");
   add("ranks", po::value(&agent.launch.ranks)->default_value(1), "MPI ranks of the group");
@@ -97,6 +100,9 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
       "seconds without a tick after which ranks count as hung, in a phase without history");
   add("least-deadline", po::value(&floor_deadline_s)->default_value(20),
       "the shortest such deadline once there is history");
+  add("wait-for-farm", po::value(&wait_s)->default_value(0),
+      "seconds to wait at the start for a Redis that cannot be reached");
+  add("idle-exit", po::value(&idle_s)->default_value(0), "end after so many seconds with nothing to do; 0: never");
   add("ranks-program", po::value(&ranks_program)->default_value(beside_this_program("reelfarm-ranks").string()),
       "the program that the launcher starts");
   add("host", po::value(&agent.host)->default_value(host_name()), "this machine's name in the farm");
@@ -123,6 +129,9 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   if (threads < 0) throw OptionError("--threads " + std::to_string(threads) + ": expected 0 or more");
   if (!(lease_s >= 1)) throw OptionError("--lease: expected at least 1 second");
   if (!(settle_s >= 0 && settle_s <= 3600)) throw OptionError("--settle: expected 0 to 3600 seconds");
+  for (const auto& [name, value] : {std::pair("--wait-for-farm", wait_s), std::pair("--idle-exit", idle_s)}) {
+    if (!(value >= 0 && value <= 1e7)) throw OptionError(std::string(name) + ": expected 0 to 10000000 seconds");
+  }
   agent.launch.launcher = split_words(launcher);
   if (agent.launch.launcher.empty()) throw OptionError("--launcher is empty: expected a program such as mpirun");
 
@@ -131,6 +140,8 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   agent.store.retry.input_settle = std::chrono::duration_cast<std::chrono::milliseconds>(Seconds(settle_s));
   agent.deadlines.first = std::chrono::duration_cast<PhaseDeadlines::Duration>(Seconds(first_deadline_s));
   agent.deadlines.floor = std::chrono::duration_cast<PhaseDeadlines::Duration>(Seconds(floor_deadline_s));
+  agent.idle_exit = std::chrono::duration_cast<std::chrono::milliseconds>(Seconds(idle_s));
+  command.wait_for_farm = std::chrono::duration_cast<std::chrono::milliseconds>(Seconds(wait_s));
   agent.data = std::filesystem::absolute(data);
   command.bundle = std::filesystem::absolute(bundle);
   command.bundle_program = beside_this_program("reelfarm-bundle");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -18,6 +19,7 @@ struct WorkerCommand {
   AgentOptions agent;
   std::filesystem::path bundle;
   std::filesystem::path bundle_program;  ///< reelfarm-bundle
+  std::chrono::milliseconds wait_for_farm{0};
 };
 
 /// Reads the command line and REELFARM_* variables; nothing when --help was asked for and printed. Throws OptionError.

@@ -36,7 +36,8 @@ std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
   auto add = options.add_options();
   add("help,h", "this text");
   add("redis", po::value(&stitcher.store.url)->required(),
-      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB] or unix:///PATH");
+      "the farm's queue: redis://[:PASSWORD@]HOST:PORT[/DB], unix:///PATH, or file:///PATH of a file with one of "
+      "these, read at every connect");
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("follow", po::value(&stitcher.follow)->default_value(stitcher.follow),
       "jobs whose windows are merged as they come; each takes an encoder's memory");

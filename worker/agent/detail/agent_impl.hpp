@@ -43,6 +43,7 @@ struct Agent::Impl {
   void heed(const queue::FencingToken& token, queue::ReplyCode reply);
   void stop_task(HeldTask& task, bool drain);
   void begin_drain(const std::string& why);
+  void leave_when_idle();
 
   void on(const Ready& ready);
   void on(const Tick& tick);
@@ -80,6 +81,7 @@ struct Agent::Impl {
   Clock::time_point next_heartbeat;
   Clock::time_point drain_began;
   Clock::time_point left_socket;
+  Clock::time_point last_busy = Clock::now();
   std::optional<int> give_up;
   int failed_starts = 0;
   bool draining = false;

@@ -1,0 +1,100 @@
+#include "cli/slurm/plan.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cli/errors.hpp"
+#include "cli/farm.hpp"
+#include "cli/siblings.hpp"
+#include "pipeline/artifacts/sha256.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kMost = 10000;
+constexpr std::int64_t kDay_s = 86400;
+
+fs::path existing(const Arguments& arguments, const std::string& name, bool folder) {
+  fs::path path = fs::absolute(arguments.text(name)).lexically_normal();
+  if (folder ? !fs::is_directory(path) : !fs::exists(path)) {
+    throw BadInput("--" + name + " " + path.string() + (folder ? " is not a folder" : " is not there"));
+  }
+  return path;
+}
+
+void check_line(const std::string& name, const std::string& text) {
+  // In a script's #SBATCH line nothing can be quoted.
+  if (text.find_first_of(" \t\r\n\"'\\") == std::string::npos) return;
+  throw BadInput("--" + name + " '" + text + "': may hold no blanks, quotes or backslashes");
+}
+
+/// Blanks cannot be written into a #SBATCH line, where log files are named.
+void check_data(const fs::path& data) {
+  check_line("data", data.string());
+  if (data.string().find('%') != std::string::npos)
+    throw BadInput("--data may hold no '%', which means something to Slurm");
+}
+
+void check_operands(const std::vector<std::string>& operands) {
+  if (operands.empty() || operands.front().starts_with("-")) return;
+  throw BadInput("unexpected '" + operands.front() + "': options of sbatch stand behind '--'");
+}
+
+}  // namespace
+
+std::string SlurmPlan::job_name() const {
+  return "reelfarm-" + artifacts::sha256_of(data.string()).substr(0, 8);
+}
+
+std::string shell_quoted(const std::string& word) {
+  std::string quoted = "'";
+  for (const char letter : word) quoted += letter == '\'' ? "'\\''" : std::string(1, letter);
+  return quoted + "'";
+}
+
+SlurmPlan read_slurm_plan(const Arguments& arguments) {
+  SlurmPlan plan;
+  plan.data = data_folder(arguments).root();
+  check_data(plan.data);
+  plan.programs = program_folder();
+  if (!arguments.has("bundle")) throw BadInput("--bundle is missing: name the folder with the weights");
+  plan.bundle = existing(arguments, "bundle", true);
+  if (arguments.has("container")) plan.container = existing(arguments, "container", false);
+  if (arguments.has("stage")) plan.stage = arguments.text("stage");
+  if (!plan.stage.empty() && !plan.stage.is_absolute())
+    throw BadInput("--stage must be an absolute path, on each node");
+  plan.groups = arguments.integer("groups", plan.groups, 1, kMost);
+  plan.at_once = arguments.integer("at-once", plan.at_once, 0, kMost);
+  plan.nodes = arguments.integer("nodes", plan.nodes, 1, kMost);
+  plan.gpus_per_node = arguments.integer("gpus-per-node", plan.gpus_per_node, 0, 1024);
+  plan.ranks_per_node = arguments.integer("ranks-per-node", std::max<std::int64_t>(1, plan.gpus_per_node), 1, 1024);
+  plan.cpus_per_rank = arguments.integer("cpus-per-rank", plan.cpus_per_rank, 0, 1024);
+  plan.drain_s = arguments.integer("drain", plan.drain_s, 1, kDay_s);
+  plan.idle_exit_s = arguments.integer("idle-exit", plan.idle_exit_s, 0, 100 * kDay_s);
+  const std::string launcher = arguments.text("launcher", "mpirun");
+  if (launcher != "mpirun" && launcher != "srun")
+    throw BadInput("--launcher '" + launcher + "': expected mpirun or srun");
+  plan.use_srun = launcher == "srun";
+  if (!plan.container.empty() && (plan.nodes > 1 || plan.use_srun)) {
+    throw BadInput(
+        "--container with --nodes above 1 or --launcher srun: the MPI inside an image starts ranks on its own "
+        "node only");
+  }
+  for (auto [name, place] : {std::pair("time", &plan.time), std::pair("partition", &plan.partition),
+                             std::pair("account", &plan.account), std::pair("reservation", &plan.reservation)}) {
+    *place = arguments.text(name);
+    check_line(name, *place);
+  }
+  const auto pass_on = [&](const char* name, std::vector<std::string>& options) {
+    if (arguments.has(name)) options.insert(options.end(), {std::string("--") + name, arguments.text(name)});
+  };
+  for (const char* name : {"device", "dtype", "mesh", "threads", "settle", "farm"}) pass_on(name, plan.worker_options);
+  for (const char* name : {"high-water", "output-root", "settle", "farm"}) pass_on(name, plan.farm_options);
+  check_operands(arguments.operands());
+  plan.sbatch_options = arguments.operands();
+  return plan;
+}
+
+}  // namespace reelfarm::cli

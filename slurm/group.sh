@@ -1,0 +1,62 @@
+# shellcheck shell=bash disable=SC2154  # the settings stand above, in the script that reelfarm slurm submit writes
+# One worker group: its agent, and the MPI ranks that the agent starts inside this allocation.
+#   USR1 (Slurm, --signal: the time limit or a preemption comes): the running step is finished, the lease is given back, and
+#        the job goes back into the queue; whoever leases the window next goes on after that step
+#   TERM (scancel, a preemption without notice): the same as far as Slurm leaves time, without going back into the queue
+set -uo pipefail
+
+requeue=no
+stopping=no
+child=
+stop() {
+  stopping=yes
+  [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
+}
+trap 'requeue=yes; stop' USR1
+trap stop TERM INT
+
+# Bash heeds a signal only between commands, and while it waits for one in the background.
+run() {
+  "$@" &
+  child=$!
+  [[ $stopping == no ]] || stop
+  while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+  wait "$child"
+}
+
+# Copies the weights to the disk of every node, once per node and version: jobs that share a node wait for one copy.
+# shellcheck disable=SC2016  # expanded on the node
+stage_on_node='
+set -euo pipefail
+source=$1 staged=$2
+mkdir -p "${staged%/*}"
+exec 9>"${staged%/*}/lock"
+flock 9
+[[ ! -e $staged ]] || exit 0
+echo "$SLURMD_NODENAME: copying $source to $staged"
+rm -rf "$staged.part"
+cp -rL --preserve=timestamps "$source" "$staged.part"
+sync -f "$staged.part"
+mv "$staged.part" "$staged"
+'
+if [[ -n $stage ]]; then
+  version=$(cd "$bundle" && find . -type f -printf '%P %s %T@\n' | sort | sha256sum | cut -c1-16)
+  staged=$stage/reelfarm-$(id -u)/$version/${bundle##*/}
+  run srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 \
+    bash -c "$stage_on_node" stage "$bundle" "$staged" || exit
+  bundle=$staged
+fi
+
+# Code 3: the farm cannot be reached, its job may be waiting or moving.
+code=3
+while [[ $code == 3 && $stopping == no ]]; do
+  run "${worker[@]}" --redis "file://$data/farm.json" --data "$data" --bundle "$bundle" --ranks "$ranks" \
+    --host "$SLURMD_NODENAME" --launcher "$launcher" --wait-for-farm 86400 --idle-exit "$idle_exit" "${worker_options[@]}"
+  code=$?
+done
+
+if [[ $requeue == yes ]]; then
+  echo "back into the queue, as restart $((${SLURM_RESTART_COUNT:-0} + 1))"
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
