@@ -89,6 +89,8 @@ int lead(const render::RenderCommand& command, const Plan& plan, const render::R
   const auto begin = std::chrono::steady_clock::now();
   const render::ClipPlan& clip = plan.clip;
   if (!plan.placement.note.empty()) std::fprintf(stderr, "reelfarm render: %s\n", plan.placement.note.c_str());
+  if (const std::string warning = weights::few_steps_warning(plan.bundle.manifest(), clip.steps); !warning.empty())
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
   ProgressDisplay display(clip.grid.windows.size());
   const render::Renderer renderer(plan.bundle, {plan.placement.placement, command.tiles, ranks},
                                   [&](const render::Progress& progress) { display.show(0, progress); });
