@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -37,6 +38,18 @@ void add(std::vector<Finding>& findings, std::vector<Finding> more) {
   std::move(more.begin(), more.end(), std::back_inserter(findings));
 }
 
+/// The slowest of a few, since it is the slow ones that hold an agent up.
+double round_trip_ms(queue::JobStore& store) {
+  double slowest = 0;
+  for (int call = 0; call < 10; ++call) {
+    const auto begin = std::chrono::steady_clock::now();
+    store.now();
+    slowest =
+        std::max(slowest, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return slowest;
+}
+
 /// What can be said without the farm is said in any case.
 int check_everything(const Arguments& arguments, std::vector<Finding>& findings) {
   add(findings, check_programs());
@@ -49,6 +62,7 @@ int check_everything(const Arguments& arguments, std::vector<Finding>& findings)
     queue::JobStore store = connect(arguments, data);
     findings.push_back(
         {Health::ok, "redis", "answers; version, eviction policy and persistence are what a farm needs"});
+    findings.push_back(judge_latency(round_trip_ms(store)));
     const std::string farm_id = store.farm_id();
     if (farm_id.empty()) {
       findings.push_back(

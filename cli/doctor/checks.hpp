@@ -35,10 +35,15 @@ FarmRecords read_farm_records(queue::JobStore& store);
 /// Clock, coordinator, disk, groups, stitcher. Pure.
 std::vector<Finding> check_farm(const FarmRecords& records);
 
-/// DATA: there, this farm's, writable, with room. Writes a small file and removes it.
+/// DATA: there, this farm's, writable, with room, how fast. Writes a small file a few times and removes it.
 std::vector<Finding> check_data(const queue::DataFolder& data, const std::string& farm_id);
 
-/// The programs that this machine needs to submit (problem) and to run a farm (note).
+/// Of the time that DATA takes to keep a small file, and that Redis takes to answer. Pure.
+Finding judge_storage(double durable_write_ms);
+Finding judge_latency(double round_trip_ms);
+Finding check_driver();
+
+/// The programs and the driver that this machine needs to submit (problem) and to run a farm (note).
 std::vector<Finding> check_programs();
 
 }  // namespace reelfarm::cli

@@ -1,6 +1,11 @@
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include "cli/doctor/checks.hpp"
@@ -15,16 +20,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Finding check_writable(const queue::DataFolder& data) try {
+/// Milliseconds that a small file takes to be written, synced and renamed in DATA: the median of a few.
+double durable_write_ms(const fs::path& probe) {
+  std::array<double, 5> times{};
+  for (double& time : times) {
+    const auto begin = std::chrono::steady_clock::now();
+    artifacts::write_file_durably(probe, "written by reelfarm doctor\n");
+    time = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+std::vector<Finding> check_writable(const queue::DataFolder& data) try {
   const fs::path probe = data.run() / (".doctor-" + std::to_string(::getpid()) + ".tmp");
-  artifacts::write_file_durably(probe, "written by reelfarm doctor\n");
+  const double took_ms = durable_write_ms(probe);
   fs::remove(probe);
   const auto space = fs::space(data.root());
-  return {Health::ok, "data", "can be written, " + bytes_text(space.available) + " free"};
+  return {{Health::ok, "data", "can be written, " + bytes_text(space.available) + " free"}, judge_storage(took_ms)};
 } catch (const artifacts::ArtifactError& error) {
-  return {Health::problem, "data", error.what(), "free the disk or mend its rights"};
+  return {{Health::problem, "data", error.what(), "free the disk or mend its rights"}};
 } catch (const fs::filesystem_error& error) {
-  return {Health::problem, "data", error.what(), "look whether the disk is mounted"};
+  return {{Health::problem, "data", error.what(), "look whether the disk is mounted"}};
 }
 
 Finding check_sibling(const std::string& name, Health when_missing, const std::string& purpose) try {
@@ -50,7 +67,35 @@ std::vector<Finding> check_data(const queue::DataFolder& data, const std::string
   if (!complaint.empty()) {
     return {{Health::problem, "data", complaint, "name the farm's folder with --data, or mount it"}};
   }
-  return {{Health::ok, "data", data.root().string() + " is farm " + farm_id + "'s"}, check_writable(data)};
+  std::vector<Finding> findings = {{Health::ok, "data", data.root().string() + " is farm " + farm_id + "'s"}};
+  for (Finding& finding : check_writable(data)) findings.push_back(std::move(finding));
+  return findings;
+}
+
+Finding judge_storage(double durable_write_ms) {
+  // Redis waits for as much at every change where its append-only file lies in DATA.
+  constexpr double kSlow_ms = 100;
+  char text[80];
+  std::snprintf(text, sizeof text, "a file is written, synced and renamed in %.1f ms", durable_write_ms);
+  if (durable_write_ms <= kSlow_ms) return {Health::ok, "storage", text};
+  return {Health::note, "storage", text,
+          "the farm is not harmed, and slow to answer if Redis keeps its files here: give it a faster disk (--redis)"};
+}
+
+Finding judge_latency(double round_trip_ms) {
+  constexpr double kSlow_ms = 50;  // an agent talks to it a few times a second, between looks at its ranks
+  char text[80];
+  std::snprintf(text, sizeof text, "answers within %.1f ms", round_trip_ms);
+  if (round_trip_ms <= kSlow_ms) return {Health::ok, "redis latency", text};
+  return {Health::note, "redis latency", text, "look at the network to the server, and at its load and disk"};
+}
+
+Finding check_driver() {
+  std::ifstream file("/proc/driver/nvidia/version");
+  std::string line;
+  if (std::getline(file, line)) return {Health::ok, "driver", line};
+  return {Health::note, "driver", "no NVIDIA driver is loaded",
+          "groups here render on the CPU; for a GPU install its driver"};
 }
 
 std::vector<Finding> check_programs() {
@@ -59,7 +104,8 @@ std::vector<Finding> check_programs() {
           check_sibling("reelfarm-stitcher", Health::note, "run a farm here"),
           check_sibling("reelfarm-worker", Health::note, "run worker groups here"),
           check_sibling("reelfarm-ranks", Health::note, "run worker groups here"),
-          check_mpirun()};
+          check_mpirun(),
+          check_driver()};
 }
 
 }  // namespace reelfarm::cli

@@ -88,6 +88,19 @@ TEST(CheckFarm, AFarmWithoutAStitcherIsAProblem) {
   EXPECT_THAT(problems(records)[0], HasSubstr("s2 (host h2) takes nothing: DATA /x has no marker"));
 }
 
+TEST(JudgeStorage, SlowStorageIsNotedWithItsFigure) {
+  EXPECT_EQ(judge_storage(4.2).health, Health::ok);
+  EXPECT_THAT(judge_storage(4.2).text, HasSubstr("4.2 ms"));
+  EXPECT_EQ(judge_storage(250).health, Health::note);
+  EXPECT_THAT(judge_storage(250).hint, HasSubstr("faster disk"));
+}
+
+TEST(JudgeLatency, ASlowServerIsNotedWithItsFigure) {
+  EXPECT_EQ(judge_latency(0.3).health, Health::ok);
+  EXPECT_EQ(judge_latency(80).health, Health::note);
+  EXPECT_THAT(judge_latency(80).text, HasSubstr("80.0 ms"));
+}
+
 class Doctor : public test::JobFarm {};
 
 TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
@@ -98,7 +111,8 @@ TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
     EXPECT_NE(finding.at("health"), "problem") << finding;
     seen.insert(finding.at("what"));
   }
-  for (const char* what : {"redis", "data", "clock", "coordinator", "disk", "groups", "stitchers", "reelfarm-image"}) {
+  for (const char* what : {"redis", "redis latency", "data", "storage", "driver", "clock", "coordinator", "disk",
+                           "groups", "stitchers", "reelfarm-image"}) {
     EXPECT_TRUE(seen.contains(what)) << what;
   }
 }
