@@ -129,7 +129,7 @@ int lock_directory(const std::filesystem::path& directory, Clock::time_point dea
   ::setsid();
   prepare_forked_child(parent, die_with_parent ? SIGTERM : 0);
   const int null = ::open("/dev/null", O_RDONLY);
-  ::dup2(null, STDIN_FILENO);
+  if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
   ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);

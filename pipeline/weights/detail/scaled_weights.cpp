@@ -20,8 +20,8 @@ std::vector<float> floats(const TensorInfo& tensor, const std::string& what) {
   const TensorBytes stored = read(tensor);
   std::vector<float> values;
   const auto each = [&]<typename Word>(Word word, auto convert) {
-    for (std::size_t at = 0; at + sizeof word <= stored.bytes.size(); at += sizeof word) {
-      std::memcpy(&word, stored.bytes.data() + at, sizeof word);
+    for (std::size_t at = 0; at + sizeof(Word) <= stored.bytes.size(); at += sizeof(Word)) {
+      std::memcpy(&word, stored.bytes.data() + at, sizeof(Word));
       values.push_back(convert(word));
     }
   };
