@@ -3,27 +3,6 @@
 # job runs; Redis keeps its append-only file in DATA/redis. What ends this job loses nothing: the next one goes on.
 #   USR1 (Slurm, --signal: the time limit or a preemption comes): stop in order, then back into the queue
 #   TERM (scancel): stop in order, and end
-set -uo pipefail
-
-requeue=no
-stopping=no
-child=
-stop() {
-  stopping=yes
-  [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
-}
-trap 'requeue=yes; stop' USR1
-trap stop TERM INT
-
-# Bash heeds a signal only between commands, and while it waits for one in the background.
-run() {
-  "$@" &
-  child=$!
-  [[ $stopping == no ]] || stop
-  while kill -0 "$child" 2>/dev/null; do wait "$child"; done
-  wait "$child"
-}
-
 # The address under which Slurm itself reaches this node.
 address=$(scontrol --oneliner show node "$SLURMD_NODENAME" | sed -nE 's/.* NodeAddr=([^ ]+) .*/\1/p')
 run "${reelfarm[@]}" up --groups 0 --data "$data" --redis-listen "${address:-$(hostname)}" --takeover "$takeover" "${up_options[@]}"

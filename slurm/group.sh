@@ -3,27 +3,6 @@
 #   USR1 (Slurm, --signal: the time limit or a preemption comes): the running step is finished, the lease is given back, and
 #        the job goes back into the queue; whoever leases the window next goes on after that step
 #   TERM (scancel, a preemption without notice): the same as far as Slurm leaves time, without going back into the queue
-set -uo pipefail
-
-requeue=no
-stopping=no
-child=
-stop() {
-  stopping=yes
-  [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
-}
-trap 'requeue=yes; stop' USR1
-trap stop TERM INT
-
-# Bash heeds a signal only between commands, and while it waits for one in the background.
-run() {
-  "$@" &
-  child=$!
-  [[ $stopping == no ]] || stop
-  while kill -0 "$child" 2>/dev/null; do wait "$child"; done
-  wait "$child"
-}
-
 # Copies the weights to the disk of every node, once per node and version: jobs that share a node wait for one copy.
 # shellcheck disable=SC2016  # expanded on the node
 stage_on_node='

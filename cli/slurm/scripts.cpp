@@ -80,7 +80,7 @@ std::string farm_script(const SlurmPlan& plan) {
   header.line("ntasks", 1);
   return header.text() + "\n# Settings\n" + setting("data", plan.data.string()) +
          setting("reelfarm", program(plan, "reelfarm")) + setting("takeover", std::to_string(plan.takeover_s)) +
-         setting("up_options", plan.farm_options) + "\n" + std::string(kFarmBody);
+         setting("up_options", plan.farm_options) + "\n" + std::string(kSignals) + std::string(kFarmBody);
 }
 
 std::string group_script(const SlurmPlan& plan) {
@@ -96,7 +96,7 @@ std::string group_script(const SlurmPlan& plan) {
          setting("worker", program(plan, "reelfarm-worker")) +
          setting("ranks", std::to_string(plan.nodes * plan.ranks_per_node)) + setting("launcher", launcher(plan)) +
          setting("idle_exit", std::to_string(plan.idle_exit_s)) + setting("worker_options", plan.worker_options) +
-         "\n" + std::string(kGroupBody);
+         "\n" + std::string(kSignals) + std::string(kGroupBody);
 }
 
 }  // namespace reelfarm::cli
