@@ -132,7 +132,9 @@ std::vector<Command> all_commands() {
             {"takeover", "S", "0",
              "how long to wait for a farm on the same DATA to end: that of a node that died, or of a job that is "
              "stopping"},
-            {"listen", "HOST:PORT", "none", "status page: not in this version"},
+            {"listen", "HOST:PORT", "none",
+             "serve the status page, its API and the metrics there; what other machines reach needs --token-file"},
+            {"token-file", "FILE", "none", "file with the token of the page: one line, chmod 600"},
             {"detach", "", "off",
              "go to the background; returns once a group has its weights; reelfarm down stops it"}},
            kFarm),

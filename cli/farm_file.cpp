@@ -33,6 +33,7 @@ std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
   file.name = document.at("name").get<std::string>();
   file.redis = document.at("redis").get<std::string>();
   file.host = document.value("host", "");
+  if (const json& page = document.at("page"); page.is_string()) file.page = page.get<std::string>();
   file.pid = artifacts::json_integer<pid_t>(document, "pid");
   file.pids = document.at("pids").get<std::map<std::string, pid_t>>();
   file.detached = document.at("detached").get<bool>();
@@ -49,7 +50,7 @@ void write_farm_file(const queue::DataFolder& data, const FarmFile& file) {
                          {"farm", file.farm},
                          {"name", file.name},
                          {"redis", file.redis},
-                         {"page", nullptr},
+                         {"page", file.page.empty() ? json(nullptr) : json(file.page)},
                          {"host", file.host},
                          {"pid", file.pid},
                          {"pids", file.pids},

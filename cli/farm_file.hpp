@@ -16,6 +16,7 @@ struct FarmFile {
   std::string farm;                   ///< the farm's id
   std::string name;                   ///< the farm's name in its Redis
   std::string redis;                  ///< URL; the file is readable by its owner only, since it may hold a password
+  std::string page;                   ///< URL of the status page; empty: none is served
   std::string host;                   ///< that `reelfarm up` runs on; empty in a file of an earlier version
   pid_t pid = 0;                      ///< of `reelfarm up`, there
   std::map<std::string, pid_t> pids;  ///< of what it started

@@ -108,6 +108,7 @@ void Supervisor::write_farm() const {
   file.redis = options_.redis_host.empty() ? options_.store.url : redis_->url_for_others(options_.redis_host);
   file.host = this_host();
   file.pid = ::getpid();
+  file.page = page();
   file.detached = options_.detached;
   file.allow_volatile = options_.store.allow_volatile;
   if (redis_ && redis_->pid() > 0) file.pids["redis"] = redis_->pid();
@@ -166,10 +167,17 @@ void Supervisor::give_up(const ChildProcess& child) const {
                          "; its last words:" + child.last_words());
 }
 
-bool Supervisor::coordinator_is_up() const {
+/// What our coordinator has said about itself; null while it has not.
+nlohmann::json Supervisor::own_coordinator() const {
   std::ifstream file(options_.data.coordinator_file());
-  const auto document = nlohmann::json::parse(file, nullptr, false);
-  return document.is_object() && document.value("pid", 0) == services_.front()->pid();
+  auto document = nlohmann::json::parse(file, nullptr, false);
+  const bool ours = document.is_object() && document.value("pid", 0) == services_.front()->pid();
+  return ours ? document : nlohmann::json();
+}
+
+std::string Supervisor::page() const {
+  const nlohmann::json document = own_coordinator();
+  return document.is_null() ? "" : document.value("page", "");
 }
 
 bool Supervisor::group_is_ready() {
@@ -188,7 +196,7 @@ bool Supervisor::group_is_ready() {
 void Supervisor::check_ready() {
   if (Clock::now() < next_look_) return;
   next_look_ = Clock::now() + kReadyLook;
-  if (!coordinator_up_ && coordinator_is_up()) start_others();
+  if (!coordinator_up_ && !own_coordinator().is_null()) start_others();
   if (!coordinator_up_ || (!workers_.empty() && !group_is_ready())) return;
   ready_ = true;
   if (on_ready) on_ready();

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,13 +40,16 @@ class Supervisor {
   /// one it kills. Throws CommandError when the farm cannot come up.
   void run();
 
+  /// URL of the status page; empty while no coordinator of ours serves one.
+  std::string page() const;
+
  private:
   void start_redis();
   void make_children();
   void start_others();
   void watch_redis();
   void restart_what_died();
-  bool coordinator_is_up() const;
+  nlohmann::json own_coordinator() const;
   bool group_is_ready();
   void check_ready();
   [[noreturn]] void give_up(const ChildProcess& child) const;

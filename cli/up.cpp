@@ -43,7 +43,6 @@ fs::path bundle_folder(const Arguments& arguments) {
 }
 
 void refuse_what_comes_later(const Arguments& arguments) {
-  if (arguments.has("listen")) throw BadInput("--listen: the status page is not in this version");
   if (arguments.has("max-memory")) throw BadInput("--max-memory is not in this version");
 }
 
@@ -149,7 +148,11 @@ SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder&
     coordinator.arguments.insert(coordinator.arguments.end(),
                                  {"--output-root", fs::absolute(arguments.text("output-root")).string()});
   }
-  pass_on("high-water", arguments, coordinator);
+  for (const char* name : {"high-water", "listen"}) pass_on(name, arguments, coordinator);
+  if (arguments.has("token-file")) {
+    coordinator.arguments.insert(coordinator.arguments.end(),
+                                 {"--token-file", fs::absolute(arguments.text("token-file")).string()});
+  }
   ChildPlan stitcher = service("stitcher", arguments, data);
   pass_on("settle", arguments, stitcher);
   options.services = {std::move(coordinator), std::move(stitcher)};
@@ -157,17 +160,17 @@ SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder&
   return options;
 }
 
-std::string ready_text(const SupervisorOptions& options) {
+std::string ready_text(const SupervisorOptions& options, const std::string& page) {
   const std::string groups = options.workers.empty() ? "no" : std::to_string(options.workers.size());
   return "reelfarm: the farm is up with " + groups + (options.workers.size() == 1 ? " group" : " groups") +
-         (options.workers.empty() ? " of its own" : "") + ", data in " + options.data.root().string() + "; " +
+         (options.workers.empty() ? " of its own" : "") + ", data in " + options.data.root().string() +
+         (page.empty() ? "" : ", page at " + page + "/") + "; " +
          (options.detached ? "stop it with 'reelfarm down --data " + options.data.root().string() + "'"
                            : "Ctrl-C drains and stops it");
 }
 
 /// Runs the farm, and tells the terminal that waits for it how the start went.
 int supervise(SupervisorOptions options, std::optional<UpLock> lock, ReadyPipe* terminal) {
-  const std::string ready = ready_text(options);
   const fs::path farm_file = options.data.farm_file();
   const auto failed = [&](int code, const std::string& text) {
     std::error_code ignored;
@@ -179,8 +182,9 @@ int supervise(SupervisorOptions options, std::optional<UpLock> lock, ReadyPipe* 
     return code;
   };
   try {
-    Supervisor supervisor(std::move(options));
+    Supervisor supervisor(options);
     supervisor.on_ready = [&] {
+      const std::string ready = ready_text(options, supervisor.page());
       if (terminal) terminal->report(kDone, ready);
       std::fprintf(stderr, "%s\n", ready.c_str());
     };

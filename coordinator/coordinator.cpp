@@ -73,8 +73,9 @@ bool Coordinator::pause(std::chrono::milliseconds duration) {
 }
 
 void Coordinator::write_own_file(const std::string& farm_id) const {
-  const nlohmann::json document = {
+  nlohmann::json document = {
       {"schema", 1}, {"farm", farm_id}, {"pid", ::getpid()}, {"output_root", options_.output_root.string()}};
+  if (!options_.page_url.empty()) document["page"] = options_.page_url;
   artifacts::write_file_durably(data_.coordinator_file(), document.dump() + "\n");
 }
 

@@ -16,6 +16,7 @@ namespace reelfarm::coordinator {
 struct CoordinatorOptions {
   queue::StoreOptions store;
   std::filesystem::path data;
+  std::string page_url;                 ///< of the status page of this process; empty: it has none
   std::filesystem::path output_root;    ///< below it, the coordinator puts the copies that jobs ask for; empty: nowhere
   std::chrono::milliseconds poll{200};  ///< longest time between two looks at the inbox
   std::chrono::milliseconds reap_every{1000};

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "coordinator/http/errors.hpp"
 #include "coordinator/options.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "queue/errors.hpp"
@@ -30,11 +31,21 @@ int run(int argc, char** argv) {
   // Blocked before any thread exists, so that every thread inherits it and only sigwait sees them.
   const sigset_t signals = termination_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  coordinator::Coordinator coordinator(std::move(*options));
+  std::optional<page::Page> page;
+  if (options->page) {
+    page.emplace(std::move(*options->page));
+    options->coordinator.page_url = page->address().url();
+  }
+  coordinator::Coordinator coordinator(std::move(options->coordinator));
+  if (page) {
+    page->start();
+    spdlog::info("page={}", page->address().url());
+  }
   std::jthread server([&] { coordinator.run(); });
   int signal = 0;
   ::sigwait(&signals, &signal);
   spdlog::info("signal={} state=stopping", signal);
+  if (page) page->stop();
   coordinator.stop();
   server.join();
   return 0;
@@ -55,6 +66,8 @@ int main(int argc, char** argv) {
   } catch (const reelfarm::queue::ConnectionError& error) {
     return complain(error.what(), kFarmUnreachable);
   } catch (const reelfarm::coordinator::OptionError& error) {
+    return complain(error.what(), kBadInput);
+  } catch (const reelfarm::http::SetupError& error) {
     return complain(error.what(), kBadInput);
   } catch (const reelfarm::queue::Error& error) {
     return complain(error.what(), kBadInput);

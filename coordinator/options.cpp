@@ -15,6 +15,8 @@ std::string from_environment(const std::string& name) {
   if (name == "REELFARM_FARM") return "farm";
   if (name == "REELFARM_OUTPUT_ROOT") return "output-root";
   if (name == "REELFARM_HIGH_WATER") return "high-water";
+  if (name == "REELFARM_LISTEN") return "listen";
+  if (name == "REELFARM_TOKEN_FILE") return "token-file";
   return {};
 }
 
@@ -31,8 +33,11 @@ double percent_from(const std::string& text) {
 
 }  // namespace
 
-std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
-  CoordinatorOptions command;
+std::optional<ProgramOptions> read_options(int argc, char** argv) {
+  ProgramOptions program;
+  CoordinatorOptions& command = program.coordinator;
+  std::string listen;
+  std::string token_file;
   std::string data;
   std::string output_root;
   std::string high_water;
@@ -49,7 +54,9 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
   add("output-root", po::value(&output_root), "folder below which jobs may have copies put by --output");
   add("high-water", po::value(&high_water)->default_value("95%"),
       "part of DATA's disk above which no new window is rendered; videos are still stitched");
-  add("listen", po::value<std::string>(), "HOST:PORT of the status page: not in this version");
+  add("listen", po::value(&listen),
+      "HOST:PORT of the status page, its API and the metrics; an address that other machines reach needs a token");
+  add("token-file", po::value(&token_file), "file with the token of the page, one line, readable by its owner only");
   add("farm", po::value(&command.store.farm)->default_value(command.store.farm), "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&command.store.allow_volatile), "accept a Redis without persistence");
   try {
@@ -63,7 +70,6 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
     }
     po::store(po::parse_environment(options, from_environment), values);
     po::notify(values);
-    if (values.contains("listen")) throw OptionError("--listen: the status page is not in this version");
   } catch (const po::error& error) {
     throw OptionError(error.what());
   }
@@ -75,7 +81,14 @@ std::optional<CoordinatorOptions> read_options(int argc, char** argv) {
       throw OptionError("--output-root " + command.output_root.string() + " is not a folder");
     }
   }
-  return command;
+  if (!listen.empty()) {
+    page::PageOptions& page = program.page.emplace();
+    page.server.listen = http::parse_address(listen);
+    if (!token_file.empty()) page.server.token = http::Token::from_file(token_file);
+    page.store = command.store;
+    page.data = queue::DataFolder(command.data);
+  }
+  return program;
 }
 
 }  // namespace reelfarm::coordinator

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "coordinator/coordinator.hpp"
+#include "coordinator/page/page.hpp"
 
 namespace reelfarm::coordinator {
 
@@ -13,8 +14,14 @@ class OptionError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Reads the command line and REELFARM_REDIS, REELFARM_DATA, REELFARM_FARM, REELFARM_OUTPUT_ROOT, REELFARM_HIGH_WATER;
-/// nothing when --help was asked for and printed. Throws OptionError.
-std::optional<CoordinatorOptions> read_options(int argc, char** argv);
+struct ProgramOptions {
+  CoordinatorOptions coordinator;
+  std::optional<page::PageOptions> page;  ///< nothing: no page is served
+};
+
+/// Reads the command line and REELFARM_REDIS, REELFARM_DATA, REELFARM_FARM, REELFARM_OUTPUT_ROOT, REELFARM_HIGH_WATER,
+/// REELFARM_LISTEN, REELFARM_TOKEN_FILE; nothing when --help was asked for and printed. Throws OptionError,
+/// http::SetupError.
+std::optional<ProgramOptions> read_options(int argc, char** argv);
 
 }  // namespace reelfarm::coordinator

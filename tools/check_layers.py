@@ -32,6 +32,7 @@ RULES = {
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
     # Of the pipeline it knows how long a prompt may be, and nothing of models.
     "coordinator": ({"coordinator", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "coordinator/http": ({"coordinator/http"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/agent": ({"worker/agent", "worker/protocol", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "worker/protocol": ({"worker/protocol"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/stitcher": ({"worker/stitcher", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",

@@ -8,6 +8,7 @@
 
 #include "pipeline/artifacts/file.hpp"
 #include "tests/cli/command_line.hpp"
+#include "tests/coordinator/http/raw_client.hpp"
 
 namespace reelfarm {
 namespace {
@@ -121,13 +122,59 @@ TEST_F(CoordinatorProcess, EachChangeOfStateIsOneLineAndPromptsAreNotLogged) {
   EXPECT_THAT(coordinator.errors(), testing::Not(HasSubstr("wish")));
 }
 
-TEST_F(CoordinatorProcess, ThePageIsNotInThisVersion) {
-  const test::Ended ended = line_
-                                .start_program("reelfarm-coordinator", {"--redis", redis_.url(), "--data",
-                                                                        data_.root().string(), "--listen", ":8080"})
-                                .wait();
-  EXPECT_EQ(ended.code, 2);
-  EXPECT_THAT(ended.errors, HasSubstr("not in this version"));
+class CoordinatorPage : public CoordinatorProcess {
+ protected:
+  Running listen(std::vector<std::string> more) {
+    more.insert(more.end(), {"--redis", redis_.url(), "--data", data_.root().string()});
+    return line_.start_program("reelfarm-coordinator", more);
+  }
+  /// Where it serves, as it says in DATA; port 0 until it does.
+  http::Address page() const {
+    const auto text = artifacts::read_file_if_there(data_.coordinator_file());
+    const std::string url = text ? nlohmann::json::parse(*text).value("page", "") : "";
+    return url.empty() ? http::Address() : http::parse_address(url.substr(std::string("http://").size()));
+  }
+};
+
+TEST_F(CoordinatorPage, IsWhereTheOptionAndDataSay) {
+  Running coordinator = listen({"--listen", "127.0.0.1:0"});
+  ASSERT_TRUE(eventually([&] { return page().port != 0; })) << coordinator.errors();
+  EXPECT_EQ(test::ask(page(), "/healthz").body, R"({"ok":true})");
+  const std::string taken = page().url().substr(std::string("http://").size());
+  const test::Ended second = listen({"--listen", taken}).wait();
+  EXPECT_EQ(second.code, 2);
+  EXPECT_THAT(second.errors, HasSubstr("cannot listen on http://" + taken + ": Address already in use"));
+  coordinator.signal(SIGTERM);
+  EXPECT_EQ(coordinator.wait().code, 0);
+}
+
+TEST_F(CoordinatorPage, NeedsATokenForTheWorldAndNeverShowsIt) {
+  const test::Ended open = listen({"--listen", "0.0.0.0:0"}).wait();
+  EXPECT_EQ(open.code, 2);
+  EXPECT_THAT(open.errors, HasSubstr("needs a token"));
+  EXPECT_EQ(listen({"--listen", "nonsense"}).wait().code, 2);
+  const std::string secret = "a-secret-of-the-tests";
+  const auto file = line_.write("token", secret + "\n");
+  EXPECT_THAT(listen({"--listen", "0.0.0.0:0", "--token-file", file.string()}).wait().errors, HasSubstr("chmod 600"));
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  line_.environment["REELFARM_TOKEN_FILE"] = file.string();
+  Running coordinator = listen({"--listen", "0.0.0.0:0"});
+  ASSERT_TRUE(eventually([&] { return page().port != 0; })) << coordinator.errors();
+  EXPECT_EQ(test::post(page(), "/api/session", R"({"token":"wrong"})", {"Content-Type: application/json"}).status, 401);
+  EXPECT_EQ(test::post(page(), "/api/session", R"({"token":")" + secret + R"("})", {"Content-Type: text/plain"}).status,
+            415);
+  const auto entered =
+      test::post(page(), "/api/session", R"({"token":")" + secret + R"("})", {"Content-Type: application/json"});
+  EXPECT_EQ(entered.status, 200);
+  EXPECT_THAT(entered.headers.at("set-cookie"),
+              testing::AllOf(HasSubstr("HttpOnly"), HasSubstr("SameSite=Strict"), testing::Not(HasSubstr(secret))));
+  const std::string cookie = entered.headers.at("set-cookie");
+  const auto session = test::ask(page(), "/api/session", {"Cookie: " + cookie.substr(0, cookie.find(';'))});
+  EXPECT_EQ(nlohmann::json::parse(session.body).at("allowed"), true);
+  coordinator.signal(SIGTERM);
+  const test::Ended ended = coordinator.wait();
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.errors, testing::Not(HasSubstr(secret)));
 }
 
 }  // namespace

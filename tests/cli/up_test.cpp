@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/command_line.hpp"
+#include "tests/coordinator/http/raw_client.hpp"
 
 namespace reelfarm {
 namespace {
@@ -88,6 +89,15 @@ TEST_F(UpTest, HighWaterAndSettleReachTheProgramsThatGoByThem) {
   EXPECT_THAT(words_of("coordinator"), HasSubstr("--high-water 90%"));
   EXPECT_THAT(words_of("stitcher"), HasSubstr("--settle 2.5"));
   EXPECT_THAT(words_of("worker-0"), HasSubstr("--settle 2.5"));
+}
+
+TEST_F(UpTest, ListenServesThePageThatFarmJsonNames) {
+  const Ended up_ended = line_.run(up({"--detach", "--listen", "127.0.0.1:0"}));
+  ASSERT_EQ(up_ended.code, 0) << up_ended.errors;
+  const auto page = farm().at("page").get<std::string>();
+  EXPECT_THAT(up_ended.errors, HasSubstr("page at " + page + "/"));
+  const http::Address address = http::parse_address(page.substr(std::string("http://").size()));
+  EXPECT_EQ(test::ask(address, "/healthz").status, 200);
 }
 
 TEST_F(UpTest, WhatWasQueuedIsThereAfterDownAndUp) {
@@ -176,11 +186,9 @@ TEST_F(UpTest, AMissingBundleNamesTheFolder) {
 }
 
 TEST_F(UpTest, WhatComesLaterIsSaid) {
-  for (const char* option : {"--listen", "--max-memory"}) {
-    const Ended ended = line_.run(up({option, "1"}));
-    EXPECT_EQ(ended.code, 2);
-    EXPECT_THAT(ended.errors, HasSubstr("not in this version"));
-  }
+  const Ended ended = line_.run(up({"--max-memory", "1"}));
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.errors, HasSubstr("not in this version"));
 }
 
 }  // namespace
