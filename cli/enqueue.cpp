@@ -1,19 +1,20 @@
 #include "cli/farm.hpp"
-#include "cli/submission.hpp"
+#include "cli/job_fields.hpp"
 #include "cli/submit_command.hpp"
+#include "coordinator/submission/submission.hpp"
 
 namespace reelfarm::cli {
 
 int run_enqueue(const Arguments& arguments) {
   const SubmitOptions options = submit_options(arguments);
-  const JobFields fields = fields_of(arguments);
-  std::vector<JobRequest> requests;
+  const coordinator::JobFields fields = fields_of(arguments);
+  std::vector<coordinator::JobRequest> requests;
   if (arguments.has("file")) {
-    requests = read_request_file(arguments.text("file"), fields);
+    requests = coordinator::read_request_file(arguments.text("file"), fields);
   } else {
-    requests.push_back(read_request(fields, ""));
+    requests.push_back(coordinator::read_request(fields, ""));
   }
-  check_without_farm(requests);
+  coordinator::check_without_farm(requests);
   const queue::DataFolder data = data_folder(arguments);
   queue::JobStore store = connect(arguments, data);
   return submit_and_report(requests, store, data, options);

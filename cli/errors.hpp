@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "coordinator/errors.hpp"
+
 namespace reelfarm::cli {
 
 /// What scripts rely on.
@@ -26,10 +28,8 @@ class CommandError : public std::runtime_error {
   int code_;
 };
 
-class BadInput : public CommandError {
- public:
-  explicit BadInput(const std::string& text) : CommandError(kBadInput, text) {}
-};
+/// Ends the command with kBadInput.
+using coordinator::BadInput;
 
 class FarmUnreachable : public CommandError {
  public:

@@ -22,7 +22,8 @@ bool is_rejected(const queue::JobRecord& job) {
 }
 
 /// Over, and nothing of it will change any more.
-bool is_settled(const JobView& view, SteadyClock::time_point first_seen_over, std::chrono::seconds patience) {
+bool is_settled(const coordinator::JobView& view, SteadyClock::time_point first_seen_over,
+                std::chrono::seconds patience) {
   if (!queue::is_terminal(view.job.state)) return false;
   if (view.job.state == queue::JobState::done || is_rejected(view.job) || view.job.closed) return true;
   return view.windows_done() == 0 || SteadyClock::now() - first_seen_over > patience;
@@ -57,8 +58,8 @@ class LostJob {
 
 }  // namespace
 
-JobView view_of(queue::JobStore& store, const queue::DataFolder& data, const std::string& job) {
-  return make_view(require_job(store, job), store.get_tasks(job), data, store.now());
+coordinator::JobView view_of(queue::JobStore& store, const queue::DataFolder& data, const std::string& job) {
+  return coordinator::make_view(require_job(store, job), store.get_tasks(job), data, store.now());
 }
 
 FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const std::vector<std::string>& jobs,
@@ -74,7 +75,7 @@ FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const
     try {
       // Before the jobs are read, so that no change after it is missed.
       if (!events) events = std::make_unique<queue::EventReader>(store.options());
-      std::vector<JobView> views;
+      std::vector<coordinator::JobView> views;
       const bool known = options.known || !result.views.empty();
       for (const std::string& job : jobs) {
         const auto record = known ? store.get_job(job) : require_job(store, job);
@@ -83,7 +84,7 @@ FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const
           lost.wait(job, printer);
           break;
         }
-        views.push_back(make_view(*record, store.get_tasks(job), data, store.now()));
+        views.push_back(coordinator::make_view(*record, store.get_tasks(job), data, store.now()));
       }
       if (views.size() < jobs.size()) continue;
       if (away) printer.say("the farm is back");
@@ -91,7 +92,7 @@ FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const
       lost.found();
       result.views = std::move(views);
       printer.show(result.views, options.window_seconds);
-      const bool settled = std::all_of(result.views.begin(), result.views.end(), [&](const JobView& view) {
+      const bool settled = std::all_of(result.views.begin(), result.views.end(), [&](const coordinator::JobView& view) {
         if (!queue::is_terminal(view.job.state)) return false;
         const auto since = over_since.try_emplace(view.job.id, SteadyClock::now()).first->second;
         return is_settled(view, since, options.partial_patience);
@@ -109,9 +110,9 @@ FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const
   return result;
 }
 
-int exit_code_of(const std::vector<JobView>& views) {
+int exit_code_of(const std::vector<coordinator::JobView>& views) {
   int code = kDone;
-  for (const JobView& view : views) {
+  for (const coordinator::JobView& view : views) {
     if (is_rejected(view.job)) return kBadInput;
     if (view.job.state == queue::JobState::failed) code = kJobFailed;
     if (view.job.state == queue::JobState::cancelled && code == kDone) code = kJobCancelled;

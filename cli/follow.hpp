@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/job_view.hpp"
+#include "coordinator/job_view.hpp"
 #include "queue/job_store.hpp"
 
 namespace reelfarm::cli {
@@ -20,7 +20,7 @@ struct FollowOptions {
 
 struct FollowResult {
   bool interrupted = false;
-  std::vector<JobView> views;  ///< in the order of the jobs
+  std::vector<coordinator::JobView> views;  ///< in the order of the jobs
 };
 
 /// Shows progress on stderr until all jobs are done, failed or cancelled, or until Ctrl-C. A farm that goes away
@@ -30,9 +30,9 @@ FollowResult follow(queue::JobStore& store, const queue::DataFolder& data, const
                     const FollowOptions& options);
 
 /// The exit code that says how the jobs ended: the worst of them.
-int exit_code_of(const std::vector<JobView>& views);
+int exit_code_of(const std::vector<coordinator::JobView>& views);
 
 /// The view of one job now; throws BadInput when it does not exist.
-JobView view_of(queue::JobStore& store, const queue::DataFolder& data, const std::string& job);
+coordinator::JobView view_of(queue::JobStore& store, const queue::DataFolder& data, const std::string& job);
 
 }  // namespace reelfarm::cli

@@ -4,45 +4,10 @@
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/text.hpp"
+#include "coordinator/group_view.hpp"
 
 namespace reelfarm::cli {
 namespace {
-
-using nlohmann::json;
-
-double seconds_since(queue::ServerTime then, queue::ServerTime now) {
-  return std::chrono::duration<double>(now - then).count();
-}
-
-json group_json(const queue::GroupRecord& group, queue::ServerTime now) {
-  return {{"group", group.id},
-          {"state", to_string(group.state)},
-          {"host", group.host},
-          {"pid", group.pid},
-          {"bundle", group.bundle},
-          {"fingerprint", group.fingerprint},
-          {"ranks", group.ranks},
-          {"device", group.device},
-          {"device_name", group.device_name},
-          {"dtype", group.dtype},
-          {"mesh", group.mesh},
-          {"version", group.version},
-          {"note", group.note},
-          {"drain_requested", group.drain_requested},
-          {"tasks", group.tasks},
-          {"seen_seconds_ago", seconds_since(group.last_seen, now)}};
-}
-
-const char* state_of(const queue::StitcherRecord& stitcher) {
-  return stitcher.gone ? "gone" : stitcher.tasks.empty() ? "idle" : "busy";
-}
-
-json stitcher_json(const queue::StitcherRecord& stitcher, queue::ServerTime now) {
-  return {{"stitcher", stitcher.id},   {"state", state_of(stitcher)},
-          {"host", stitcher.host},     {"pid", stitcher.pid},
-          {"follow", stitcher.follow}, {"note", stitcher.note},
-          {"tasks", stitcher.tasks},   {"seen_seconds_ago", seconds_since(stitcher.last_seen, now)}};
-}
 
 std::string joined(const std::vector<std::string>& tasks) {
   std::string text;
@@ -51,7 +16,7 @@ std::string joined(const std::vector<std::string>& tasks) {
 }
 
 void print_row(const queue::StitcherRecord& stitcher) {
-  std::printf("%-24s  %-9s  %-16s  %s%s%s\n", stitcher.id.c_str(), state_of(stitcher),
+  std::printf("%-24s  %-9s  %-16s  %s%s%s\n", stitcher.id.c_str(), coordinator::stitcher_state(stitcher),
               one_line(stitcher.host, 16).c_str(), joined(stitcher.tasks).c_str(), stitcher.note.empty() ? "" : "  ",
               stitcher.note.c_str());
 }
@@ -86,8 +51,9 @@ int run_groups(const Arguments& arguments) {
   const auto groups = store.list_groups();
   const auto stitchers = store.list_stitchers();
   if (arguments.flag("json")) {
-    for (const queue::GroupRecord& group : groups) std::printf("%s\n", group_json(group, now).dump().c_str());
-    for (const queue::StitcherRecord& one : stitchers) std::printf("%s\n", stitcher_json(one, now).dump().c_str());
+    for (const queue::GroupRecord& group : groups) std::printf("%s\n", coordinator::to_json(group, now).dump().c_str());
+    for (const queue::StitcherRecord& one : stitchers)
+      std::printf("%s\n", coordinator::to_json(one, now).dump().c_str());
     return kDone;
   }
   if (groups.empty()) {

@@ -31,7 +31,7 @@ int run_logs(const Arguments& arguments) {
   constexpr std::chrono::milliseconds kLook{300};
   const queue::DataFolder data = data_folder(arguments);
   queue::JobStore store = connect(arguments, data);
-  const JobView view = view_of(store, data, arguments.operands()[0]);
+  const coordinator::JobView view = view_of(store, data, arguments.operands()[0]);
   std::string task;
   if (arguments.has("window")) {
     const int window = static_cast<int>(arguments.integer("window", 0, 0, 1'000'000));

@@ -69,6 +69,8 @@ int complain(const char* text, int code) {
 int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
+  } catch (const BadInput& error) {
+    return complain(error.what(), kBadInput);
   } catch (const CommandError& error) {
     return complain(error.what(), error.code());
   } catch (const queue::ConnectionError& error) {

@@ -36,7 +36,7 @@ std::string placed_copy(const queue::JobRecord& job, const queue::DataFolder& da
   return (data.root() / job.output).string();
 }
 
-std::string complain(const JobView& view, const char* words) {
+std::string complain(const coordinator::JobView& view, const char* words) {
   std::fprintf(stderr, "reelfarm: the video is done, but its copy could not be put: %s\n", words);
   return view.output;
 }
@@ -60,7 +60,7 @@ void say_who_puts_copy(const queue::JobSpec& spec, const std::string& job, const
   }
 }
 
-std::string output_of(const JobView& view, const queue::DataFolder& data) {
+std::string output_of(const coordinator::JobView& view, const queue::DataFolder& data) {
   if (view.job.state != queue::JobState::done || view.job.spec.output.empty()) return view.output;
   try {
     return placed_copy(view.job, data);

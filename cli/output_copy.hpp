@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "cli/job_view.hpp"
+#include "coordinator/job_view.hpp"
 #include "queue/data_folder.hpp"
 
 namespace reelfarm::cli {
@@ -13,6 +13,6 @@ void say_who_puts_copy(const queue::JobSpec& spec, const std::string& job, const
 
 /// Where a finished job's video is for the user: the copy that --output asked for, put there now if that is not the
 /// coordinator's part, else the published file; empty when there is none.
-std::string output_of(const JobView& view, const queue::DataFolder& data);
+std::string output_of(const coordinator::JobView& view, const queue::DataFolder& data);
 
 }  // namespace reelfarm::cli

@@ -22,7 +22,7 @@ std::string bar(double fraction) {
          std::string(static_cast<std::size_t>(kBarWidth - filled), '-') + "]";
 }
 
-std::string window_line(const WindowView& window) {
+std::string window_line(const coordinator::WindowView& window) {
   char start[32];
   std::snprintf(start, sizeof start, "  window %-4d ", window.index);
   std::string line = start + bar(window.fraction) + " " + window.state;
@@ -36,7 +36,7 @@ std::string window_line(const WindowView& window) {
   return line;
 }
 
-std::string heading(const JobView& view) {
+std::string heading(const coordinator::JobView& view) {
   const queue::JobRecord& job = view.job;
   std::string line = job.id + "  " + std::string(to_string(job.state));
   if (!job.spec.name.empty()) line += "  " + one_line(job.spec.name, 40);
@@ -60,10 +60,10 @@ std::size_t terminal_rows() {
 
 }  // namespace
 
-double seconds_left(const JobView& view, double window_seconds) {
+double seconds_left(const coordinator::JobView& view, double window_seconds) {
   double sum = 0;
   int done = 0;
-  for (const WindowView& window : view.windows) {
+  for (const coordinator::WindowView& window : view.windows) {
     if (window.state != "done") continue;
     sum += window.seconds;
     ++done;
@@ -71,14 +71,14 @@ double seconds_left(const JobView& view, double window_seconds) {
   const double each = done > 0 ? sum / done : window_seconds;
   if (each <= 0 || view.windows.empty()) return -1;
   double left = 0;
-  for (const WindowView& window : view.windows) {
+  for (const coordinator::WindowView& window : view.windows) {
     if (window.state == "running") left += std::max(0.0, each - window.seconds);
     if (window.state == "queued") left += each;
   }
   return left;
 }
 
-std::vector<std::string> bars(const JobView& view, double window_seconds, std::size_t columns) {
+std::vector<std::string> bars(const coordinator::JobView& view, double window_seconds, std::size_t columns) {
   std::vector<std::string> lines = {heading(view)};
   // Of a long video only the windows around the working place fit on a screen.
   std::size_t first = 0;
@@ -107,11 +107,12 @@ bool ProgressPrinter::stderr_is_terminal() {
   return ::isatty(STDERR_FILENO) != 0 && terminal && std::string(terminal) != "dumb";
 }
 
-void ProgressPrinter::show(const std::vector<JobView>& views, const std::map<std::string, double>& window_seconds) {
+void ProgressPrinter::show(const std::vector<coordinator::JobView>& views,
+                           const std::map<std::string, double>& window_seconds) {
   if (terminal_) {
     show_bars(views, window_seconds);
   } else {
-    for (const JobView& view : views) show_changes(view);
+    for (const coordinator::JobView& view : views) show_changes(view);
   }
 }
 
@@ -121,10 +122,10 @@ void ProgressPrinter::say(const std::string& line) {
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-void ProgressPrinter::show_bars(const std::vector<JobView>& views,
+void ProgressPrinter::show_bars(const std::vector<coordinator::JobView>& views,
                                 const std::map<std::string, double>& window_seconds) {
   std::vector<std::string> lines;
-  for (const JobView& view : views) {
+  for (const coordinator::JobView& view : views) {
     const auto known = window_seconds.find(view.job.id);
     const auto more = bars(view, known == window_seconds.end() ? -1 : known->second, terminal_columns());
     // Of many jobs those that are over or have not begun take one line.
@@ -139,13 +140,13 @@ void ProgressPrinter::show_bars(const std::vector<JobView>& views,
   lines_drawn_ = static_cast<int>(lines.size());
 }
 
-void ProgressPrinter::show_changes(const JobView& view) {
+void ProgressPrinter::show_changes(const coordinator::JobView& view) {
   const queue::JobRecord& job = view.job;
   const std::string state(to_string(job.state));
   note(job.id, state,
        "job=" + job.id + " state=" + state +
            (job.error.message.empty() ? "" : " error=\"" + one_line(job.error.message, 500) + "\""));
-  for (const WindowView& window : view.windows) {
+  for (const coordinator::WindowView& window : view.windows) {
     if (window.state == "queued" && window.attempt == 0) continue;
     const std::string key = job.id + "." + std::to_string(window.index);
     const std::string change = window.state + " " + std::to_string(window.attempt);

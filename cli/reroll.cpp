@@ -4,8 +4,8 @@
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/submit_command.hpp"
-#include "cli/take_request.hpp"
 #include "cli/text.hpp"
+#include "coordinator/submission/take_request.hpp"
 #include "pipeline/windows/frame_rate.hpp"
 #include "pipeline/windows/grid.hpp"
 
@@ -72,9 +72,10 @@ int run_reroll(const Arguments& arguments) {
   queue::JobStore store = connect(arguments, data);
   const queue::JobRecord job = require_job(store, arguments.operands()[0]);
   const std::vector<queue::TaskRecord> tasks = store.get_tasks(job.id);
-  JobRequest request = new_take_of(store, job);
+  coordinator::JobRequest request = coordinator::new_take_of(store, job);
   request.spec.from_window = first_window(arguments, job, stitch_of(job, tasks));
-  request.spec.seed = arguments.has("seed") ? parse_unsigned("--seed", arguments.text("seed")) : draw_seed();
+  request.spec.seed =
+      arguments.has("seed") ? parse_unsigned("--seed", arguments.text("seed")) : coordinator::draw_seed();
   options.announcement = "reroll of " + job.id + " from window " + std::to_string(*request.spec.from_window);
   return submit_and_report({request}, store, data, options);
 }

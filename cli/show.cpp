@@ -34,7 +34,7 @@ json task_json(const queue::TaskRecord& task) {
   return document;
 }
 
-json whole_job(const JobView& view, const std::vector<queue::TaskRecord>& tasks) {
+json whole_job(const coordinator::JobView& view, const std::vector<queue::TaskRecord>& tasks) {
   json document = to_json(view);
   const queue::JobRecord& job = view.job;
   document["asked"] = queue::to_json(job.asked);
@@ -64,7 +64,7 @@ void print_value(const std::string& key, const json& value) {
   std::printf("    %-15s %s\n", key.c_str(), (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
 }
 
-void print_job(const JobView& view, const std::vector<queue::TaskRecord>& tasks) {
+void print_job(const coordinator::JobView& view, const std::vector<queue::TaskRecord>& tasks) {
   const queue::JobRecord& job = view.job;
   std::printf("%s  %s\n", job.id.c_str(), std::string(to_string(job.state)).c_str());
   print_line("submitted", time_text(job.submitted));
@@ -90,7 +90,7 @@ void print_job(const JobView& view, const std::vector<queue::TaskRecord>& tasks)
 int run_show(const Arguments& arguments) {
   const queue::DataFolder data = data_folder(arguments);
   queue::JobStore store = connect(arguments, data);
-  const JobView view = view_of(store, data, arguments.operands()[0]);
+  const coordinator::JobView view = view_of(store, data, arguments.operands()[0]);
   const auto tasks = store.get_tasks(view.job.id);
   if (arguments.flag("json")) {
     std::printf("%s\n", whole_job(view, tasks).dump().c_str());

@@ -1,27 +1,18 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "coordinator/submission/sibling.hpp"
+
 namespace reelfarm::cli {
 
-/// The folder of this program.
-std::filesystem::path program_folder();
-
-/// A program of this installation: beside this one, else in PATH. Throws BadInput naming both places.
-std::filesystem::path find_sibling(const std::string& name);
+using coordinator::Captured;
+using coordinator::find_sibling;
+using coordinator::program_folder;
+using coordinator::run_and_capture;
 
 /// Becomes the program. Returns only by throwing BadInput.
 [[noreturn]] void become_sibling(const std::string& name, const std::vector<std::string>& words);
-
-struct Captured {
-  int exit_code = 0;  ///< 128 + signal when it was killed
-  std::string output;
-  std::string errors;
-};
-
-/// Runs a program to its end and takes what it prints. Throws std::system_error when it cannot be started.
-Captured run_and_capture(const std::filesystem::path& program, const std::vector<std::string>& words);
 
 }  // namespace reelfarm::cli

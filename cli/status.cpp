@@ -4,10 +4,10 @@
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/follow.hpp"
-#include "cli/job_view.hpp"
 #include "cli/output_copy.hpp"
 #include "cli/progress.hpp"
 #include "cli/text.hpp"
+#include "coordinator/job_view.hpp"
 #include "coordinator/near_match.hpp"
 
 namespace reelfarm::cli {
@@ -25,7 +25,7 @@ queue::JobState parse_state(const std::string& word) {
   }
 }
 
-void print_row(const JobView& view) {
+void print_row(const coordinator::JobView& view) {
   const queue::JobRecord& job = view.job;
   const std::string windows =
       view.windows.empty() ? "-" : std::to_string(view.windows_done()) + "/" + std::to_string(view.windows.size());
@@ -35,13 +35,14 @@ void print_row(const JobView& view) {
               windows.c_str(), name.c_str(), one_line(remark, kColumns).c_str());
 }
 
-void print_in_full(const JobView& view) {
+void print_in_full(const coordinator::JobView& view) {
   for (const std::string& line : bars(view, -1, kColumns)) std::printf("%s\n", line.c_str());
   if (!view.output.empty()) std::printf("  %s%s\n", view.job.partial ? "partial: " : "", view.output.c_str());
 }
 
-std::vector<JobView> wanted_views(const Arguments& arguments, queue::JobStore& store, const queue::DataFolder& data) {
-  std::vector<JobView> views;
+std::vector<coordinator::JobView> wanted_views(const Arguments& arguments, queue::JobStore& store,
+                                               const queue::DataFolder& data) {
+  std::vector<coordinator::JobView> views;
   if (!arguments.operands().empty()) {
     for (const std::string& job : arguments.operands()) views.push_back(view_of(store, data, job));
     return views;
@@ -52,7 +53,7 @@ std::vector<JobView> wanted_views(const Arguments& arguments, queue::JobStore& s
   if (arguments.has("state")) query.states = {parse_state(arguments.text("state"))};
   const queue::ServerTime now = store.now();
   for (const queue::JobRecord& job : store.list_jobs(query)) {
-    views.push_back(make_view(job, store.get_tasks(job.id), data, now));
+    views.push_back(coordinator::make_view(job, store.get_tasks(job.id), data, now));
   }
   return views;
 }
@@ -63,13 +64,13 @@ int run_status(const Arguments& arguments) {
   if (arguments.has("state")) parse_state(arguments.text("state"));
   const queue::DataFolder data = data_folder(arguments);
   queue::JobStore store = connect(arguments, data);
-  const std::vector<JobView> views = wanted_views(arguments, store, data);
+  const std::vector<coordinator::JobView> views = wanted_views(arguments, store, data);
   if (arguments.flag("json")) {
-    for (const JobView& view : views) std::printf("%s\n", to_json(view).dump().c_str());
+    for (const coordinator::JobView& view : views) std::printf("%s\n", to_json(view).dump().c_str());
     return kDone;
   }
   if (!arguments.operands().empty()) {
-    for (const JobView& view : views) print_in_full(view);
+    for (const coordinator::JobView& view : views) print_in_full(view);
     return kDone;
   }
   if (views.empty()) {
@@ -77,7 +78,7 @@ int run_status(const Arguments& arguments) {
     return kDone;
   }
   std::printf("%-13s  %-9s  %-9s  %-33s  %s\n", "job", "state", "windows", "name", "output");
-  for (const JobView& view : views) print_row(view);
+  for (const coordinator::JobView& view : views) print_row(view);
   return kDone;
 }
 
@@ -100,7 +101,7 @@ int run_watch(const Arguments& arguments) {
   options.interval = std::chrono::milliseconds(static_cast<std::int64_t>(interval_s * 1000));
   const FollowResult result = follow(store, data, jobs, options);
   if (result.interrupted) return kInterrupted;
-  for (const JobView& view : result.views) {
+  for (const coordinator::JobView& view : result.views) {
     const std::string output = output_of(view, data);
     if (!output.empty()) std::printf("%s%s\n", output.c_str(), view.job.partial ? " (partial)" : "");
   }

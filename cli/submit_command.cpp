@@ -6,9 +6,9 @@
 #include "cli/errors.hpp"
 #include "cli/follow.hpp"
 #include "cli/output_copy.hpp"
-#include "cli/submission.hpp"
 #include "cli/text.hpp"
 #include "coordinator/output_template.hpp"
+#include "coordinator/submission/submission.hpp"
 #include "pipeline/windows/frame_rate.hpp"
 #include "pipeline/windows/grid.hpp"
 #include "pipeline/windows/size.hpp"
@@ -20,7 +20,7 @@ using nlohmann::json;
 
 constexpr std::size_t kJobsInFull = 3;  // of a batch; the others take a line each
 
-json json_of(const queue::JobRecord& job, const Candidate& candidate, const std::string& output) {
+json json_of(const queue::JobRecord& job, const coordinator::Candidate& candidate, const std::string& output) {
   // What the farm holds decides: a request id that was seen before is the job of then.
   const bool planned = job.windows > 0;
   json document = {{"job", job.id},
@@ -43,15 +43,15 @@ void print_line(const char* what, const std::string& text) {
   std::printf("  %-9s %s\n", what, text.c_str());
 }
 
-std::string minutes_text(const Candidate& candidate) {
+std::string minutes_text(const coordinator::Candidate& candidate) {
   if (!candidate.estimate) return "not known yet: this farm has rendered no window with these weights";
-  const WindowEstimate& estimate = *candidate.estimate;
+  const coordinator::WindowEstimate& estimate = *candidate.estimate;
   return "about " + duration_text(estimate.seconds * candidate.windows_to_render()) + ", from " +
          std::to_string(estimate.samples) + (estimate.samples == 1 ? " window" : " windows") +
          (estimate.scaled ? " of other sizes" : " of this kind");
 }
 
-void print_plan(const Candidate& candidate) {
+void print_plan(const coordinator::Candidate& candidate) {
   const queue::JobSpec& spec = candidate.plan->spec;
   const queue::StitchSettings& stitch = candidate.plan->tasks.back().stitch;
   const windows::FrameRate rate{stitch.frame_rate_numerator, stitch.frame_rate_denominator};
@@ -70,7 +70,8 @@ void print_plan(const Candidate& candidate) {
   if (const auto saving = windows::window_saving(grid)) print_line("hint", saving->describe(grid));
 }
 
-void print_candidate(const std::string& heading, const Candidate& candidate, std::uint64_t seed, bool in_full) {
+void print_candidate(const std::string& heading, const coordinator::Candidate& candidate, std::uint64_t seed,
+                     bool in_full) {
   if (!in_full) {
     std::printf("%s  seed %llu  %s\n", heading.c_str(), static_cast<unsigned long long>(seed),
                 one_line(candidate.spec.prompt, 60).c_str());
@@ -81,8 +82,8 @@ void print_candidate(const std::string& heading, const Candidate& candidate, std
   if (candidate.plan) print_plan(candidate);
 }
 
-int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>& candidates, queue::JobStore& store,
-             const queue::DataFolder& data, bool as_json) {
+int wait_for(const std::vector<std::string>& jobs, const std::vector<coordinator::Candidate>& candidates,
+             queue::JobStore& store, const queue::DataFolder& data, bool as_json) {
   FollowOptions options;
   options.known = true;
   for (std::size_t index = 0; index < jobs.size(); ++index) {
@@ -95,7 +96,7 @@ int wait_for(const std::vector<std::string>& jobs, const std::vector<Candidate>&
                  jobs.size() == 1 ? "the job goes" : "the jobs go", jobs.front().c_str());
   }
   for (std::size_t index = 0; index < result.views.size(); ++index) {
-    const JobView& view = result.views[index];
+    const coordinator::JobView& view = result.views[index];
     const std::string output = output_of(view, data);
     if (as_json) {
       std::printf("%s\n", json_of(view.job, candidates[index], output).dump().c_str());
@@ -117,7 +118,7 @@ std::string lost_text(const std::string& job, bool has_request_id) {
                          : "run the command again");
 }
 
-void report_submitted(const std::vector<std::string>& jobs, const std::vector<Candidate>& candidates,
+void report_submitted(const std::vector<std::string>& jobs, const std::vector<coordinator::Candidate>& candidates,
                       queue::JobStore& store, const queue::DataFolder& data, const SubmitOptions& options) {
   const bool as_json = options.as_json;
   const bool waiting = options.waiting;
@@ -146,7 +147,7 @@ void report_submitted(const std::vector<std::string>& jobs, const std::vector<Ca
   }
 }
 
-void print_dry_run(const Candidate& candidate, const SubmitOptions& options, bool in_full) {
+void print_dry_run(const coordinator::Candidate& candidate, const SubmitOptions& options, bool in_full) {
   if (!options.as_json) {
     const std::string what = options.announcement.empty() ? "" : options.announcement + ": ";
     print_candidate(what + "dry run, nothing is queued", candidate, candidate.spec.seed, in_full);
@@ -175,27 +176,27 @@ SubmitOptions submit_options(const Arguments& arguments) {
   return options;
 }
 
-int submit_and_report(const std::vector<JobRequest>& requests, queue::JobStore& store, const queue::DataFolder& data,
-                      const SubmitOptions& options) {
-  const std::vector<Candidate> candidates = check_requests(requests, store, data);
-  for (const Candidate& candidate : candidates) {
+int submit_and_report(const std::vector<coordinator::JobRequest>& requests, queue::JobStore& store,
+                      const queue::DataFolder& data, const SubmitOptions& options) {
+  const std::vector<coordinator::Candidate> candidates = coordinator::check_requests(requests, store, data);
+  for (const coordinator::Candidate& candidate : candidates) {
     for (const std::string& warning : candidate.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
     if (&candidate - candidates.data() >= static_cast<std::ptrdiff_t>(kJobsInFull)) break;
   }
   if (options.dry_run) {
-    for (const Candidate& candidate : candidates) {
+    for (const coordinator::Candidate& candidate : candidates) {
       print_dry_run(candidate, options, candidates.size() <= kJobsInFull);
     }
     return kDone;
   }
   if (!options.announcement.empty() && !options.as_json) {
-    for (const Candidate& candidate : candidates) {
+    for (const coordinator::Candidate& candidate : candidates) {
       print_candidate(options.announcement, candidate, candidate.spec.seed, true);
     }
     std::fflush(stdout);
   }
-  store_inputs(candidates, store, data);
-  const std::vector<std::string> jobs = submit_all(candidates, store, options.patience);
+  coordinator::store_inputs(candidates, store, data);
+  const std::vector<std::string> jobs = coordinator::submit_all(candidates, store, options.patience);
   report_submitted(jobs, candidates, store, data, options);
   return options.waiting ? wait_for(jobs, candidates, store, data, options.as_json) : static_cast<int>(kDone);
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cli/arguments.hpp"
-#include "cli/job_request.hpp"
+#include "coordinator/submission/job_request.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
 
@@ -24,7 +24,7 @@ SubmitOptions submit_options(const Arguments& arguments);
 
 /// Checks all requests, submits all or none and prints what they take and what became of them. Returns the exit code:
 /// with `waiting` how the jobs ended. Throws BadInput when one of them cannot be done; then nothing is queued.
-int submit_and_report(const std::vector<JobRequest>& requests, queue::JobStore& store, const queue::DataFolder& data,
-                      const SubmitOptions& options);
+int submit_and_report(const std::vector<coordinator::JobRequest>& requests, queue::JobStore& store,
+                      const queue::DataFolder& data, const SubmitOptions& options);
 
 }  // namespace reelfarm::cli

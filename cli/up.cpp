@@ -189,6 +189,8 @@ int supervise(SupervisorOptions options, std::optional<UpLock> lock, ReadyPipe* 
       std::fprintf(stderr, "%s\n", ready.c_str());
     };
     supervisor.run();
+  } catch (const BadInput& error) {
+    return failed(kBadInput, error.what());
   } catch (const CommandError& error) {
     return failed(error.code(), error.what());
   } catch (const queue::ConnectionError& error) {

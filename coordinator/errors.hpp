@@ -4,6 +4,12 @@
 
 namespace reelfarm::coordinator {
 
+/// What a user typed or sent is wrong; what() is for the user. Nothing was queued.
+class BadInput : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// A job that cannot be done as asked; what() is for the user: the value, the rule, a way out.
 class Rejected : public std::runtime_error {
  public:

@@ -33,7 +33,7 @@ int run(int argc, char** argv) {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::optional<page::Page> page;
   if (options->page) {
-    page.emplace(std::move(*options->page));
+    page.emplace(*options->page);
     options->coordinator.page_url = page->address().url();
   }
   coordinator::Coordinator coordinator(std::move(options->coordinator));

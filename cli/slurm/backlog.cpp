@@ -2,8 +2,8 @@
 #include <map>
 #include <tuple>
 
-#include "cli/estimate.hpp"
 #include "cli/slurm/autoscale.hpp"
+#include "coordinator/submission/estimate.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -37,7 +37,8 @@ Backlog read_backlog(queue::JobStore& store) {
     const auto [seconds, fresh] =
         window_seconds.try_emplace(std::tuple(job.spec.bundle, job.spec.width, job.spec.height, job.spec.steps), 0);
     if (fresh) {
-      if (const auto estimate = estimate_window(store, plan_of(job, tasks))) seconds->second = estimate->seconds;
+      if (const auto estimate = coordinator::estimate_window(store, plan_of(job, tasks)))
+        seconds->second = estimate->seconds;
     }
     ++backlog.chains;
     backlog.windows += windows;

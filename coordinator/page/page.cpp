@@ -1,23 +1,31 @@
 #include "coordinator/page/page.hpp"
 
+#include "coordinator/page/context.hpp"
 #include "coordinator/page/routes.hpp"
 
 namespace reelfarm::page {
 
 struct Page::Impl {
-  explicit Impl(PageOptions given) : options(std::move(given)), server(options.server, routes(options)) {}
+  explicit Impl(const PageOptions& options)
+      : context(options.store, options.data), server(options.server, routes(options.server.token)) {}
 
-  static http::Router routes(const PageOptions& options) {
+  http::Router routes(const http::Token& token) {
     http::Router router;
-    add_session_routes(router, options.server.token);
+    add_session_routes(router, token);
+    add_asset_routes(router);
+    add_reading_routes(router, context);
+    add_change_routes(router, context);
+    add_submit_routes(router, context);
+    add_media_routes(router, context);
+    add_event_routes(router, context);
     return router;
   }
 
-  PageOptions options;
+  Context context;
   http::Server server;
 };
 
-Page::Page(PageOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Page::Page(const PageOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 
 Page::~Page() {
   stop();
@@ -32,10 +40,13 @@ const http::Router& Page::router() const {
 }
 
 void Page::start() {
+  impl_->context.watch.start();
   impl_->server.start();
 }
 
 void Page::stop() {
+  // First those who wait for changes, whose connections the server then ends.
+  impl_->context.watch.stop();
   impl_->server.stop();
 }
 

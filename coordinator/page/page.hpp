@@ -21,7 +21,7 @@ struct PageOptions {
 class Page {
  public:
   /// Listens, and serves from start() on. Throws http::SetupError.
-  explicit Page(PageOptions options);
+  explicit Page(const PageOptions& options);
   ~Page();
 
   const http::Address& address() const;

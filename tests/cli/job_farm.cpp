@@ -9,12 +9,20 @@ using nlohmann::json;
 
 CommandLine* JobFarm::line_ = nullptr;
 
-void JobFarm::SetUpTestSuite() {
+void JobFarm::start_farm(const std::vector<std::string>& more) {
   line_ = new CommandLine();
   std::filesystem::create_directories(line_->path("weights"));
   std::filesystem::create_directories(line_->path("published"));
-  const Ended up = run({"up", "--detach", "--data", data().string(), "--bundle", line_->path("weights").string(),
-                        "--output-root", line_->path("published").string()});
+  std::vector<std::string> words = {"up",
+                                    "--detach",
+                                    "--data",
+                                    data().string(),
+                                    "--bundle",
+                                    line_->path("weights").string(),
+                                    "--output-root",
+                                    line_->path("published").string()};
+  words.insert(words.end(), more.begin(), more.end());
+  const Ended up = run(words);
   ASSERT_EQ(up.code, 0) << up.errors;
   line_->environment["REELFARM_DATA"] = data().string();
 }

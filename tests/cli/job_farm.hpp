@@ -13,9 +13,11 @@ namespace reelfarm::test {
 /// One farm for all tests of a suite: real Redis and coordinator, doubles of worker and stitcher.
 class JobFarm : public testing::Test {
  protected:
-  static void SetUpTestSuite();
+  static void SetUpTestSuite() { start_farm({}); }
   static void TearDownTestSuite();
 
+  /// `more`: options of up.
+  static void start_farm(const std::vector<std::string>& more);
   static std::filesystem::path data();
   static Ended run(const std::vector<std::string>& words);
   /// The object that `enqueue --json` with these options prints.

@@ -1,6 +1,6 @@
-#include "cli/take_request.hpp"
+#include "coordinator/submission/take_request.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 JobRequest new_take_of(queue::JobStore& store, const queue::JobRecord& job) {
   JobRequest request;
@@ -16,4 +16,4 @@ JobRequest new_take_of(queue::JobStore& store, const queue::JobRecord& job) {
   return request;
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -1,10 +1,10 @@
-#include "cli/job_view.hpp"
+#include "coordinator/job_view.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 namespace {
 
 using queue::TaskState;
@@ -125,4 +125,4 @@ nlohmann::json to_json(const JobView& view) {
           {"error", job.error.message.empty() ? json(nullptr) : json(job.error.message)}};
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -5,7 +5,7 @@
 #include "queue/data_folder.hpp"
 #include "queue/job.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 /// Looks at the file with reelfarm-image and hashes it. Throws BadInput: missing, not an image, damaged, too small or
 /// too large.
@@ -15,4 +15,4 @@ queue::ImageInput inspect_image(const std::string& path);
 /// inspected, artifacts::StorageError.
 void store_input(const queue::DataFolder& data, const std::string& path, const queue::ImageInput& image);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "cli/estimate.hpp"
-#include "cli/job_request.hpp"
+#include "coordinator/submission/estimate.hpp"
+#include "coordinator/submission/job_request.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 /// One job about to be submitted, and what is known of it beforehand.
 struct Candidate {
@@ -42,4 +42,4 @@ void store_inputs(const std::vector<Candidate>& candidates, queue::JobStore& sto
 std::vector<std::string> submit_all(const std::vector<Candidate>& candidates, queue::JobStore& store,
                                     std::chrono::milliseconds patience);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -7,7 +7,7 @@
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 /// What is shown of one window; states are those of jobs.
 struct WindowView {
@@ -40,4 +40,4 @@ JobView make_view(const queue::JobRecord& job, const std::vector<queue::TaskReco
 /// As the interface fixes it: {"job","state","name","project","frames","windows":[...],"output","error"}.
 nlohmann::json to_json(const JobView& view);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -1,18 +1,18 @@
-#include "cli/submission.hpp"
+#include "coordinator/submission/submission.hpp"
 
 #include <map>
 
-#include "cli/errors.hpp"
-#include "cli/input_image.hpp"
+#include "coordinator/errors.hpp"
 #include "coordinator/inbox.hpp"
 #include "coordinator/planner.hpp"
 #include "coordinator/prompt_check.hpp"
 #include "coordinator/request_check.hpp"
+#include "coordinator/submission/input_image.hpp"
 #include "coordinator/take.hpp"
 #include "pipeline/windows/seeds.hpp"
 #include "queue/event.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds kLook{100};
@@ -35,29 +35,27 @@ std::vector<queue::JobSpec> variants_of(const JobRequest& request) {
 struct Farm {
   queue::JobStore& store;
   const queue::DataFolder& data;
-  coordinator::KnownBundles bundles;
-  coordinator::PromptCheck prompts;
+  KnownBundles bundles;
+  PromptCheck prompts;
 };
 
 Candidate check(const queue::JobSpec& spec, Farm& farm, const std::string& where) {
   Candidate candidate;
   candidate.spec = spec;
   try {
-    coordinator::check_request(spec);
-    const auto parent = coordinator::find_parent(farm.store, farm.data, spec);
-    const queue::BundleLimits& limits = parent ? parent->file.bundle : coordinator::choose_bundle(spec, farm.bundles);
-    coordinator::CompletedJob completed = coordinator::complete(spec, limits);
+    check_request(spec);
+    const auto parent = find_parent(farm.store, farm.data, spec);
+    const queue::BundleLimits& limits = parent ? parent->file.bundle : choose_bundle(spec, farm.bundles);
+    CompletedJob completed = complete(spec, limits);
     farm.prompts.require_fit(completed.spec, limits);
-    if (parent) coordinator::require_same_video(completed.spec, parent->file.plan.spec);
-    candidate.plan =
-        coordinator::plan_job("j000000000000", completed.spec, limits, parent ? &parent->file.plan : nullptr);
+    if (parent) require_same_video(completed.spec, parent->file.plan.spec);
+    candidate.plan = plan_job("j000000000000", completed.spec, limits, parent ? &parent->file.plan : nullptr);
     candidate.bundle = limits;
     candidate.warnings = std::move(completed.warnings);
-    if (auto lack = coordinator::lacking_group(spec, limits, farm.bundles))
-      candidate.warnings.push_back(std::move(*lack));
-  } catch (const coordinator::NotYet& error) {
+    if (auto lack = lacking_group(spec, limits, farm.bundles)) candidate.warnings.push_back(std::move(*lack));
+  } catch (const NotYet& error) {
     candidate.warnings.emplace_back(error.what());
-  } catch (const coordinator::Rejected& error) {
+  } catch (const Rejected& error) {
     throw BadInput(where + error.what());
   }
   return candidate;
@@ -77,8 +75,8 @@ int Candidate::windows_to_render() const {
 void check_without_farm(const std::vector<JobRequest>& requests) {
   for (const JobRequest& request : requests) {
     try {
-      coordinator::check_request(request.spec);
-    } catch (const coordinator::Rejected& error) {
+      check_request(request.spec);
+    } catch (const Rejected& error) {
       throw BadInput(request.where + error.what());
     }
   }
@@ -86,7 +84,7 @@ void check_without_farm(const std::vector<JobRequest>& requests) {
 
 std::vector<Candidate> check_requests(const std::vector<JobRequest>& requests, queue::JobStore& store,
                                       const queue::DataFolder& data) {
-  Farm farm{store, data, coordinator::known_bundles(store), coordinator::PromptCheck(data)};
+  Farm farm{store, data, known_bundles(store), PromptCheck(data)};
   std::map<std::string, queue::ImageInput> images;
   std::vector<Candidate> candidates;
   for (const JobRequest& request : requests) {
@@ -165,4 +163,4 @@ std::vector<std::string> submit_all(const std::vector<Candidate>& candidates, qu
   throw BadInput(reason);
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -1,6 +1,6 @@
-#include "cli/estimate.hpp"
+#include "coordinator/submission/estimate.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 namespace {
 
 constexpr int kJobsLookedAt = 20;
@@ -55,4 +55,4 @@ std::optional<WindowEstimate> estimate_window(queue::JobStore& store, const queu
   return WindowEstimate{best.sum / best.count, best.count, same.count == 0};
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

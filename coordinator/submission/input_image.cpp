@@ -1,4 +1,4 @@
-#include "cli/input_image.hpp"
+#include "coordinator/submission/input_image.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,15 +10,14 @@
 #include <span>
 #include <vector>
 
-#include "cli/errors.hpp"
-#include "cli/siblings.hpp"
 #include "coordinator/errors.hpp"
+#include "coordinator/submission/sibling.hpp"
 #include "coordinator/text_check.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 namespace {
 
 namespace fs = std::filesystem;
@@ -29,9 +28,9 @@ constexpr std::size_t kCopyBytes = 1 << 20;
 std::string file_name_for_people(const std::string& path) {
   std::string name = fs::path(path).filename().string();
   try {
-    coordinator::check_text("the name", name, name.size(), false);
+    check_text("the name", name, name.size(), false);
     return name;
-  } catch (const coordinator::Rejected&) {
+  } catch (const Rejected&) {
     return "image";
   }
 }
@@ -106,4 +105,4 @@ void store_input(const queue::DataFolder& data, const std::string& path, const q
   }
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

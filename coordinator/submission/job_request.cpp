@@ -1,4 +1,4 @@
-#include "cli/job_request.hpp"
+#include "coordinator/submission/job_request.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,28 +6,19 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "cli/errors.hpp"
+#include "coordinator/errors.hpp"
 #include "coordinator/near_match.hpp"
+#include "coordinator/submission/parse_value.hpp"
 #include "pipeline/windows/size.hpp"
 #include "queue/errors.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 namespace {
 
 using nlohmann::json;
 
 constexpr std::int64_t kMaxVariants = 10'000;
 constexpr std::int64_t kMaxInt = 2'147'483'647;
-
-/// Options of enqueue that say something about one job.
-const std::vector<std::string>& job_keys() {
-  static const std::vector<std::string> keys = {
-      "prompt",   "image",     "image-fit", "seconds",    "frames",   "size",       "seed",
-      "variants", "steps",     "shift",     "guidance",   "window",   "overlap",    "bundle",
-      "dtype",    "name",      "project",   "tag",        "priority", "after",      "request-id",
-      "output",   "overwrite", "keep",      "storyboard", "lora",     "hold-after", "mode"};
-  return keys;
-}
 
 /// Typed access to the fields; messages begin with where the request stands.
 class Reader {
@@ -76,7 +67,7 @@ auto read_word(const Reader& reader, const char* key, const std::vector<std::str
     std::string list;
     for (const std::string& word : known) list += (list.empty() ? "" : ", ") + word;
     throw BadInput(reader.named(key) + " is '" + reader.text(key) + "': must be one of " + list +
-                   coordinator::did_you_mean(reader.text(key), known));
+                   did_you_mean(reader.text(key), known));
   }
 }
 
@@ -106,18 +97,45 @@ std::string known_key(const std::string& given, const std::string& where) {
   std::string key = given;
   std::replace(key.begin(), key.end(), '_', '-');
   if (std::find(job_keys().begin(), job_keys().end(), key) == job_keys().end()) {
-    throw BadInput(where + "unknown key '" + given + "'" + coordinator::did_you_mean(key, job_keys()));
+    throw BadInput(where + "unknown key '" + given + "'" + did_you_mean(key, job_keys()));
   }
   return key;
 }
 
-JobFields read_line(const std::string& line, const std::string& where) {
-  json document;
+json parse_line(const std::string& line, const std::string& where) {
   try {
-    document = json::parse(line);
+    return json::parse(line);
   } catch (const json::exception& error) {
     throw BadInput(where + "not JSON: " + error.what());
   }
+}
+
+/// A length in the line replaces a length given beside the file, whichever of the two words either uses.
+void fill_from(const JobFields& defaults, JobFields& fields) {
+  const bool has_length = fields.contains("frames") || fields.contains("seconds");
+  for (const auto& [key, values] : defaults) {
+    const bool is_length = key == "frames" || key == "seconds";
+    if (!(is_length && has_length)) fields.try_emplace(key, values);
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& job_keys() {
+  static const std::vector<std::string> keys = {
+      "prompt",   "image",     "image-fit", "seconds",    "frames",   "size",       "seed",
+      "variants", "steps",     "shift",     "guidance",   "window",   "overlap",    "bundle",
+      "dtype",    "name",      "project",   "tag",        "priority", "after",      "request-id",
+      "output",   "overwrite", "keep",      "storyboard", "lora",     "hold-after", "mode"};
+  return keys;
+}
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return device();
+}
+
+JobFields fields_of_object(const json& document, const std::string& where) {
   if (!document.is_object()) throw BadInput(where + "not a JSON object: {\"prompt\": \"...\"}");
   JobFields fields;
   for (const auto& [given, value] : document.items()) {
@@ -132,22 +150,6 @@ JobFields read_line(const std::string& line, const std::string& where) {
   return fields;
 }
 
-/// A length in the line replaces a length given beside the file, whichever of the two words either uses.
-void fill_from(const JobFields& defaults, JobFields& fields) {
-  const bool has_length = fields.contains("frames") || fields.contains("seconds");
-  for (const auto& [key, values] : defaults) {
-    const bool is_length = key == "frames" || key == "seconds";
-    if (!(is_length && has_length)) fields.try_emplace(key, values);
-  }
-}
-
-}  // namespace
-
-std::uint64_t draw_seed() {
-  std::random_device device;
-  return device();
-}
-
 JobFields fields_of_settings(const std::vector<std::string>& settings) {
   JobFields fields;
   for (const std::string& setting : settings) {
@@ -156,14 +158,6 @@ JobFields fields_of_settings(const std::vector<std::string>& settings) {
     const std::string key = known_key(setting.substr(0, equals), "--set: ");
     if (key != "tag" && fields.contains(key)) throw BadInput("--set " + key + " is given twice");
     fields[key].push_back(setting.substr(equals + 1));
-  }
-  return fields;
-}
-
-JobFields fields_of(const Arguments& arguments) {
-  JobFields fields;
-  for (const std::string& key : job_keys()) {
-    if (arguments.has(key)) fields[key] = arguments.texts(key);
   }
   return fields;
 }
@@ -238,7 +232,7 @@ std::vector<JobRequest> read_request_file(const std::string& path, const JobFiel
   for (int number = 1; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = "line " + std::to_string(number) + " of " + path + ": ";
-    JobFields fields = read_line(line, where);
+    JobFields fields = fields_of_object(parse_line(line, where), where);
     // One id given beside the file stands for all lines; each job needs its own.
     if (!fields.contains("request-id") && defaults.contains("request-id")) {
       fields["request-id"] = {defaults.at("request-id").back() + "." + std::to_string(number)};
@@ -250,4 +244,4 @@ std::vector<JobRequest> read_request_file(const std::string& path, const JobFiel
   return requests;
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

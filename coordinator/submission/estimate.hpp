@@ -4,7 +4,7 @@
 
 #include "queue/job_store.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 /// How long one window takes on this farm, by what it has rendered before.
 struct WindowEstimate {
@@ -17,4 +17,4 @@ struct WindowEstimate {
 /// windows of the same bundle, scaled by pixels, latents and steps. Nothing when the farm has rendered no such window.
 std::optional<WindowEstimate> estimate_window(queue::JobStore& store, const queue::Plan& plan);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "cli/arguments.hpp"
 #include "queue/job.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 /// What the user says about one job, as text: key -> values. Keys are those of the options of enqueue.
 using JobFields = std::map<std::string, std::vector<std::string>>;
@@ -20,8 +20,12 @@ struct JobRequest {
   std::string where;  ///< "line 3 of jobs.jsonl: " or empty; goes before messages
 };
 
-/// The job options among the arguments.
-JobFields fields_of(const Arguments& arguments);
+/// Options of enqueue that say something about one job.
+const std::vector<std::string>& job_keys();
+
+/// A JSON object with those keys ('_' counts as '-'): text, numbers, switches, for tag a list too; null is as if it
+/// were not there. Throws BadInput beginning with `where`: another key (with the nearest one), another type.
+JobFields fields_of_object(const nlohmann::json& document, const std::string& where);
 
 /// Each of `settings` is "key=value" with a key of enqueue; tag may come again. Throws BadInput, with the nearest key.
 JobFields fields_of_settings(const std::vector<std::string>& settings);
@@ -41,4 +45,4 @@ JobRequest read_request(const JobFields& fields, const std::string& where);
 /// number of the first bad line: not JSON, unknown key (with the nearest known one), wrong type.
 std::vector<JobRequest> read_request_file(const std::string& path, const JobFields& defaults);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

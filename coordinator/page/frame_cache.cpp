@@ -1,0 +1,69 @@
+#include "coordinator/page/frame_cache.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/errors.hpp"
+#include "coordinator/http/errors.hpp"
+#include "coordinator/submission/sibling.hpp"
+#include "pipeline/artifacts/file.hpp"
+#include "queue/job.hpp"
+
+namespace reelfarm::page {
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{32} << 20;
+constexpr int kMaxDecoding = 2;
+constexpr int kNoSuchFrame = 4;  ///< what reelfarm-image ends with then
+
+}  // namespace
+
+std::string FrameCache::frame(const std::filesystem::path& video, std::int64_t frame, int width) {
+  const std::string key = video.string() + "#" + std::to_string(frame) + "#" + std::to_string(width);
+  const auto find = [&] {
+    return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
+  };
+  std::unique_lock lock(mutex_);
+  finished_.wait(lock, [&] { return decoding_ < kMaxDecoding || find() != entries_.end(); });
+  if (const auto found = find(); found != entries_.end()) {
+    entries_.splice(entries_.begin(), entries_, found);
+    return found->png;
+  }
+  ++decoding_;
+  lock.unlock();
+  std::string png;
+  std::exception_ptr error;
+  try {
+    png = decode(video, frame, width);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  lock.lock();
+  --decoding_;
+  finished_.notify_all();
+  if (error) std::rethrow_exception(error);
+  entries_.push_front({key, png});
+  bytes_ += png.size();
+  while (bytes_ > kMaxBytes && entries_.size() > 1) {
+    bytes_ -= entries_.back().png.size();
+    entries_.pop_back();
+  }
+  return png;
+}
+
+std::string FrameCache::decode(const std::filesystem::path& video, std::int64_t frame, int width) {
+  artifacts::create_folders(scratch_);
+  const std::filesystem::path file = scratch_ / (".frame-" + queue::make_job_id() + ".png");
+  const coordinator::Captured result = coordinator::run_and_capture(
+      coordinator::find_sibling("reelfarm-image"),
+      {"--frame", video.string(), std::to_string(frame), std::to_string(width), file.string()});
+  if (result.exit_code == kNoSuchFrame) throw http::Refusal(404, "the video has no such frame");
+  if (result.exit_code != 0) throw std::runtime_error(result.errors.substr(0, result.errors.find('\n')));
+  std::string png = artifacts::read_file(file);
+  ::unlink(file.c_str());
+  return png;
+}
+
+}  // namespace reelfarm::page
