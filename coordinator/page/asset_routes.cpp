@@ -19,6 +19,7 @@ void add_asset_routes(http::Router& router) {
   add("/page.js", http::Access::open, "text/javascript; charset=utf-8", assets::page_js);
   add("/view.js", http::Access::open, "text/javascript; charset=utf-8", assets::view_js);
   add("/form.js", http::Access::open, "text/javascript; charset=utf-8", assets::form_js);
+  add("/icon.svg", http::Access::open, "image/svg+xml", assets::icon_svg);
   add("/api/openapi.json", http::Access::open, "application/json", assets::openapi_json);
 }
 

@@ -1,7 +1,7 @@
 // Stands in for reelfarm-worker and reelfarm-stitcher in tests of the command line: it takes part in the queue like
 // them (registers, leases, ticks, publishes, drains on SIGTERM) but renders nothing. What it does depends on the name
 // it is started by, and on words in the prompt: FAIL fails the window, SLOW holds it until the job is cancelled or it
-// drains.
+// drains. With REELFARM_TEST_MEDIA what it publishes are copies of frames.mkv and video.mp4 in that folder.
 #include <signal.h>
 #include <unistd.h>
 
@@ -49,6 +49,12 @@ queue::BundleLimits bundle(const std::string& name) {
   return limits;
 }
 
+/// The file to publish copies of; empty: none was given.
+std::filesystem::path media(const char* name) {
+  const char* folder = std::getenv("REELFARM_TEST_MEDIA");
+  return folder ? std::filesystem::path(folder) / name : std::filesystem::path();
+}
+
 /// Holds a task until it is told to give it up.
 void hold(queue::JobStore& store, const queue::Lease& lease) {
   for (;;) {
@@ -88,12 +94,16 @@ void work(queue::JobStore& store, const queue::Lease& lease, const queue::DataFo
   }
   std::filesystem::create_directories(published.parent_path());
   if (task.kind == queue::TaskKind::window) {
-    const queue::FinishReport report = test::publish_window(data, lease);
+    const queue::FinishReport report = test::publish_window(data, lease, media("frames.mkv"));
     store.tail(lease.token, *report.tail);
     store.finish(lease.token, report);
     return;
   }
-  std::ofstream(published) << "output of " << task.id << "\n";
+  if (const auto file = media("video.mp4"); !file.empty() && task.kind == queue::TaskKind::stitch) {
+    std::filesystem::copy_file(file, published);
+  } else {
+    std::ofstream(published) << "output of " << task.id << "\n";
+  }
   const queue::Artifact artifact{data.relative(published), "0", 1, task.span.num_frames};
   store.finish(lease.token, {"digest", artifact, std::nullopt, ""});
 }

@@ -9,10 +9,11 @@ using nlohmann::json;
 
 CommandLine* JobFarm::line_ = nullptr;
 
-void JobFarm::start_farm(const std::vector<std::string>& more) {
+void JobFarm::start_farm(const std::vector<std::string>& more, const std::function<void(CommandLine&)>& prepare) {
   line_ = new CommandLine();
   std::filesystem::create_directories(line_->path("weights"));
   std::filesystem::create_directories(line_->path("published"));
+  if (prepare) prepare(*line_);
   std::vector<std::string> words = {"up",
                                     "--detach",
                                     "--data",

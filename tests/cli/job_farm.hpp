@@ -16,8 +16,8 @@ class JobFarm : public testing::Test {
   static void SetUpTestSuite() { start_farm({}); }
   static void TearDownTestSuite();
 
-  /// `more`: options of up.
-  static void start_farm(const std::vector<std::string>& more);
+  /// `more`: options of up; `prepare`: called before it starts.
+  static void start_farm(const std::vector<std::string>& more, const std::function<void(CommandLine&)>& prepare = {});
   static std::filesystem::path data();
   static Ended run(const std::vector<std::string>& words);
   /// The object that `enqueue --json` with these options prints.

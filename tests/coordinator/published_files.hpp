@@ -25,13 +25,18 @@ inline std::optional<queue::Lease> claim(queue::JobStore& store, queue::TaskKind
 }
 
 /// Publishes what a group would for a window: its folder, whose name is returned by the artifact, and the tail beside
-/// it.
-inline queue::FinishReport publish_window(const queue::DataFolder& data, const queue::Lease& lease) {
+/// it. `frames`: a video to publish a copy of; empty: a line of text.
+inline queue::FinishReport publish_window(const queue::DataFolder& data, const queue::Lease& lease,
+                                          const std::filesystem::path& frames = {}) {
   const queue::TaskSpec& task = lease.task.spec;
   artifacts::Staging staging(
       data.job_windows(task.job),
       artifacts::window_folder_name(task.window, lease.job.take, lease.token.attempt, lease.token.nonce));
-  std::ofstream(staging.path() / artifacts::kFramesFile) << "frames of " << task.id;
+  if (frames.empty()) {
+    std::ofstream(staging.path() / artifacts::kFramesFile) << "frames of " << task.id;
+  } else {
+    std::filesystem::copy_file(frames, staging.path() / artifacts::kFramesFile);
+  }
   std::ofstream(staging.path() / artifacts::kTailFile) << "tail of " << task.id;
   artifacts::WindowManifest manifest;
   manifest.job = task.job;

@@ -105,7 +105,7 @@ TEST_F(Api, DescribesExactlyWhatIsServed) {
 }
 
 TEST_F(Api, ServesThePageAndWhatItNeeds) {
-  for (const char* file : {"/", "/page.css", "/page.js", "/view.js", "/form.js"}) get(file, file);
+  for (const char* file : {"/", "/page.css", "/page.js", "/view.js", "/form.js", "/icon.svg"}) get(file, file);
   get("/healthz", "/healthz");
   EXPECT_EQ(get("/api/openapi.json", "/api/openapi.json"), api_);
   EXPECT_EQ(get("/api/session", "/api/session").at("allowed"), true);
