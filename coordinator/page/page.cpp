@@ -1,13 +1,17 @@
 #include "coordinator/page/page.hpp"
 
 #include "coordinator/page/context.hpp"
+#include "coordinator/page/metrics.hpp"
 #include "coordinator/page/routes.hpp"
 
 namespace reelfarm::page {
 
 struct Page::Impl {
   explicit Impl(const PageOptions& options)
-      : context(options.store, options.data), server(options.server, routes(options.server.token)) {}
+      : context(options.store, options.data), server(options.server, routes(options.server.token)) {
+    context.watch.on_event = [this](const queue::Event& event) { metrics.see(event); };
+    context.watch.on_second = [this](queue::JobStore& store) { metrics.sample(store); };
+  }
 
   http::Router routes(const http::Token& token) {
     http::Router router;
@@ -18,10 +22,17 @@ struct Page::Impl {
     add_submit_routes(router, context);
     add_media_routes(router, context);
     add_event_routes(router, context);
+    router.add(http::Method::get, "/metrics", http::Access::token, [this](const http::Request&) {
+      http::Reply reply;
+      reply.type = "text/plain; version=0.0.4; charset=utf-8";
+      reply.body = metrics.text();
+      return reply;
+    });
     return router;
   }
 
   Context context;
+  Metrics metrics;
   http::Server server;
 };
 

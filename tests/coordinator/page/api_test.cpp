@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -271,6 +272,45 @@ TEST_F(Api, SaysWhatChangesWhileItHappens) {
   covered_.insert("get /api/events");
   const std::string job = done_job();
   EXPECT_THAT(client.read_until(job), HasSubstr("event: change\ndata: "));
+}
+
+std::set<std::string> metric_names(const std::string& text) {
+  std::set<std::string> names;
+  const std::regex name("reelfarm_[a-z_]+");
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), name); at != std::sregex_iterator(); ++at) {
+    names.insert(at->str());
+  }
+  return names;
+}
+
+TEST_F(Api, CountsForPrometheus) {
+  done_job();
+  const auto scrape = [&] {
+    const RawAnswer answer = test::ask(address_, "/metrics");
+    described(answer, "/metrics", "get");
+    return answer.body;
+  };
+  ASSERT_TRUE(eventually([&] {
+    const std::string text = scrape();
+    return text.find("reelfarm_groups{state=\"idle\"} 1\n") != std::string::npos &&
+           text.find("reelfarm_jobs{state=\"done\"} 0\n") == std::string::npos;
+  })) << scrape();
+  const std::string text = scrape();
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(text, found, std::regex("reelfarm_windows_done_total ([0-9]+)")));
+  EXPECT_GE(std::stoi(found[1]), 3);
+  EXPECT_THAT(text, HasSubstr("reelfarm_window_seconds_count " + found[1].str()));
+  EXPECT_THAT(text, HasSubstr("reelfarm_events_total{type=\"claimed\"}"));
+  // What dashboards and alerts are made of exists; the failures counter shows once something has failed.
+  std::set<std::string> known = metric_names(text);
+  known.insert("reelfarm_task_failures_total");
+  for (const char* file : {"dashboard.json", "alerts.yaml"}) {
+    const std::string path = std::string(REELFARM_SOURCE_DIR) + "/deploy/monitoring/" + file;
+    const std::set<std::string> used = metric_names(read_all(path));
+    EXPECT_GE(used.size(), 5U) << path;
+    for (const std::string& name : used) EXPECT_TRUE(known.contains(name)) << name << " in " << path;
+  }
+  EXPECT_TRUE(json::accept(read_all(std::string(REELFARM_SOURCE_DIR) + "/deploy/monitoring/dashboard.json")));
 }
 
 // Runs last of the suite: what no test above has called is described and untested.
