@@ -42,10 +42,10 @@ class OpenFile {
   int descriptor_;
 };
 
-void write_body(Reply reply, httplib::Response& response) {
+void write_body(const Reply& reply, httplib::Response& response) {
   response.status = reply.status;
   for (const auto& [name, value] : reply.headers) response.set_header(name, value);
-  response.set_content(std::move(reply.body), reply.type);
+  response.set_content(reply.body, reply.type);
 }
 
 void write_file(const Reply& reply, const std::string& header, httplib::Response& response) {
@@ -99,7 +99,7 @@ void write_reply(Reply reply, const std::string& range, httplib::Response& respo
   if (!cached) response.set_header("Cache-Control", "no-store");
   if (reply.stream) return write_stream(std::move(reply), response);
   if (reply.file) return write_file(reply, range, response);
-  write_body(std::move(reply), response);
+  write_body(reply, response);
 }
 
 }  // namespace reelfarm::http
