@@ -8,6 +8,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <array>
+#include <cmath>
 #include <map>
 
 namespace reelfarm::page {
@@ -29,7 +30,7 @@ constexpr std::array kGroupStates = {GroupState::starting, GroupState::idle,   G
 /// 1 s to about 2 h 15 min, doubling.
 prometheus::Histogram::BucketBoundaries window_seconds() {
   prometheus::Histogram::BucketBoundaries bounds;
-  for (double seconds = 1; seconds < 10'000; seconds *= 2) bounds.push_back(seconds);
+  for (int doubling = 0; doubling < 14; ++doubling) bounds.push_back(std::ldexp(1.0, doubling));
   return bounds;
 }
 

@@ -120,7 +120,6 @@ Reply submit_job(Context& context, const Request& http_request) {
     if (const auto output = fields.find("output"); output != fields.end() && !output->second.back().starts_with('/')) {
       throw http::Refusal(400, "output must be an absolute path, below the coordinator's --output-root");
     }
-    std::string image;
     if (const auto found = fields.find("image"); found != fields.end()) {
       const std::string hash = found->second.back();
       if (!is_hash(hash) || !std::filesystem::exists(context.data.input(hash))) {
