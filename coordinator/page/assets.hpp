@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-/// The files of assets/, built into the program by embed_assets.cmake.
+/// The files of assets/, built into the program by cmake/EmbedText.cmake.
 namespace reelfarm::page::assets {
 
 extern const std::string_view index_html;

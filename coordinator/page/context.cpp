@@ -4,6 +4,10 @@
 
 namespace reelfarm::page {
 
+http::Route::Handler with(Context& context, http::Reply (*handler)(Context&, const http::Request&)) {
+  return [&context, handler](const http::Request& request) { return handler(context, request); };
+}
+
 std::string job_id(const http::Request& request) {
   const std::string& job = request.places.at("job");
   if (!queue::is_job_id(job)) throw http::Refusal(404, "'" + job + "' is not a job id");

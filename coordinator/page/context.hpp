@@ -3,6 +3,7 @@
 #include <string>
 
 #include "coordinator/http/exchange.hpp"
+#include "coordinator/http/router.hpp"
 #include "coordinator/page/farm_watch.hpp"
 #include "coordinator/page/store_pool.hpp"
 #include "queue/data_folder.hpp"
@@ -18,6 +19,9 @@ struct Context {
   FarmWatch watch;
   queue::DataFolder data;
 };
+
+/// `handler` as a route has it, called with what the routes share.
+http::Route::Handler with(Context& context, http::Reply (*handler)(Context&, const http::Request&));
 
 /// The id in the path; throws http::Refusal 404 for what cannot be one.
 std::string job_id(const http::Request& request);

@@ -73,7 +73,7 @@ Reply list_takes(Context& context, const Request& request) {
   return json_reply({{"takes", std::move(list)}, {"used", store->used_take(takes)}});
 }
 
-Reply list_groups(Context& context) {
+Reply list_groups(Context& context, const Request&) {
   auto store = context.stores.borrow();
   const queue::ServerTime now = store->now();
   json groups = json::array();
@@ -83,7 +83,7 @@ Reply list_groups(Context& context) {
   return json_reply({{"groups", std::move(groups)}, {"stitchers", std::move(stitchers)}});
 }
 
-Reply list_bundles(Context& context) {
+Reply list_bundles(Context& context, const Request&) {
   auto store = context.stores.borrow();
   json bundles = json::array();
   for (const auto& bundle : store->list_bundles()) bundles.push_back(queue::to_json(bundle));
@@ -119,16 +119,12 @@ Reply list_failures(Context& context, const Request& request) {
 }  // namespace
 
 void add_reading_routes(http::Router& router, Context& context) {
-  const auto add = [&](const char* path, Reply (*handler)(Context&, const Request&)) {
-    router.add(Method::get, path, Access::token,
-               [&context, handler](const Request& request) { return handler(context, request); });
-  };
-  add("/api/jobs", list_jobs);
-  add("/api/jobs/{job}", show_job);
-  add("/api/jobs/{job}/takes", list_takes);
-  add("/api/groups", [](Context& shared, const Request&) { return list_groups(shared); });
-  add("/api/bundles", [](Context& shared, const Request&) { return list_bundles(shared); });
-  add("/api/failures", list_failures);
+  router.add(Method::get, "/api/jobs", Access::token, with(context, list_jobs));
+  router.add(Method::get, "/api/jobs/{job}", Access::token, with(context, show_job));
+  router.add(Method::get, "/api/jobs/{job}/takes", Access::token, with(context, list_takes));
+  router.add(Method::get, "/api/groups", Access::token, with(context, list_groups));
+  router.add(Method::get, "/api/bundles", Access::token, with(context, list_bundles));
+  router.add(Method::get, "/api/failures", Access::token, with(context, list_failures));
 }
 
 }  // namespace reelfarm::page

@@ -83,8 +83,7 @@ Reply window_frame(Context& context, FrameCache& frames, const Request& request)
 }  // namespace
 
 void add_media_routes(http::Router& router, Context& context) {
-  router.add(Method::get, "/api/jobs/{job}/video", Access::token,
-             [&context](const Request& request) { return video(context, request); });
+  router.add(Method::get, "/api/jobs/{job}/video", Access::token, with(context, video));
   router.add(Method::get, "/api/jobs/{job}/windows/{window}/frame", Access::token,
              [&context, frames = std::make_shared<FrameCache>(context.data.run())](const Request& request) {
                return window_frame(context, *frames, request);

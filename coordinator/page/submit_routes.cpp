@@ -158,13 +158,9 @@ Reply reroll(Context& context, const Request& http_request) {
 }  // namespace
 
 void add_submit_routes(http::Router& router, Context& context) {
-  const auto add = [&](const char* path, Reply (*handler)(Context&, const Request&)) {
-    router.add(Method::post, path, Access::token,
-               [&context, handler](const Request& request) { return handler(context, request); });
-  };
-  add("/api/inputs", upload);
-  add("/api/jobs", submit_job);
-  add("/api/jobs/{job}/reroll", reroll);
+  router.add(Method::post, "/api/inputs", Access::token, with(context, upload));
+  router.add(Method::post, "/api/jobs", Access::token, with(context, submit_job));
+  router.add(Method::post, "/api/jobs/{job}/reroll", Access::token, with(context, reroll));
 }
 
 }  // namespace reelfarm::page
