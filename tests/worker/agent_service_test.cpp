@@ -1,0 +1,161 @@
+// The agent as a service: drains, ends when idle, waits for a queue or a folder that is away.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "agent_fixture.hpp"
+#include "queue/detail/redis_connection.hpp"
+#include "worker/agent/dead_sockets.hpp"
+
+namespace reelfarm::worker {
+namespace {
+
+TEST_F(AgentTest, ADrainReleasesTheRunningWindowUnharmedAndEndsWithZero) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  drain();
+  EXPECT_EQ(join(), 0);
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.state, TaskState::ready);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0);
+  EXPECT_TRUE(store_->list_groups().empty());
+}
+
+TEST_F(AgentTest, AWindowOfAGroupThatItsOperatorKillsIsNoCrash) {
+  const std::string job = add_job("deaf");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  drain();
+  ASSERT_TRUE(eventually([&] {
+    const auto groups = store_->list_groups();
+    return groups.size() == 1 && groups[0].state == GroupState::draining;
+  }));
+  EXPECT_EQ(window(job).state, TaskState::leased);
+  drain();
+  EXPECT_EQ(join(), 0);
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.state, TaskState::ready);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0) << record.error;
+  EXPECT_TRUE(store_->host_crashes(job).empty());
+}
+
+TEST_F(AgentTest, RanksThatAreEndedInTheMomentOfADrainAreNoCrash) {
+  const std::string job = add_job("dies-when-told");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  drain();
+  EXPECT_EQ(join(), 0);
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.state, TaskState::ready);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0) << record.error;
+}
+
+TEST_F(AgentTest, AGroupWithNothingToDoEndsWhenAskedTo) {
+  idle_exit_ = milliseconds(300);
+  const std::string job = add_job("render");
+  start_agent();
+  EXPECT_EQ(join(), 0);
+  EXPECT_EQ(window(job).state, TaskState::done) << "it left before it had done what there was";
+  EXPECT_TRUE(store_->list_groups().empty());
+}
+
+TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  store_->cancel(job);
+  EXPECT_TRUE(eventually([&] { return store_->leases().empty(); }, seconds(5)));
+  EXPECT_EQ(window(job).state, TaskState::cancelled);
+  // The group is free for the next job.
+  const std::string next = add_job("render");
+  EXPECT_TRUE(becomes(next, 0, TaskState::done));
+}
+
+TEST_F(AgentTest, OthersThatLookWhetherItListensCostItNothing) {
+  start_agent();
+  const auto group = [&] {
+    const auto groups = store_->list_groups();
+    return groups.empty() ? GroupRecord{} : groups[0];
+  };
+  ASSERT_TRUE(eventually([&] { return group().state == GroupState::idle; }));
+  const std::string id = group().id;
+  const auto folder = std::filesystem::temp_directory_path();
+  const auto socket = folder / ("reelfarm-" + id.substr(id.size() - 8) + ".sock");
+  for (int look = 0; look < 10; ++look) {  // more than may wait to be taken
+    std::filesystem::last_write_time(socket, std::filesystem::file_time_type::clock::now() - std::chrono::minutes(2));
+    remove_dead_sockets(folder);
+    ASSERT_TRUE(std::filesystem::exists(socket));
+  }
+  detail::ConnectionOptions options;
+  options.url = RedisUrl::parse(redis_->url());
+  detail::RedisConnection connection(options);
+  // Of what is asked here only a claim looks for tasks whose rest is over.
+  const auto claims = [&] {
+    const auto reply = connection.command({"INFO", "commandstats"});
+    const std::string text = detail::Reply(reply.get()).text();
+    const std::string name = "cmdstat_zrangebyscore:calls=";
+    return std::stoll(text.substr(text.find(name) + name.size()));
+  };
+  const auto before = claims();
+  for (int heartbeat = 0; heartbeat < 3; ++heartbeat) {
+    const auto seen = group().last_seen;
+    ASSERT_TRUE(eventually([&] { return group().last_seen > seen; }));
+  }
+  // One each fifth of a second; a loop that never waits makes thousands.
+  EXPECT_LT(claims() - before, 100);
+  const std::string job = add_job("render");
+  EXPECT_TRUE(becomes(job, 0, TaskState::done));
+}
+
+TEST_F(AgentTest, WithoutItsDataFolderAGroupWaitsAndSaysWhy) {
+  std::filesystem::remove(DataFolder(root_ / "data").marker());
+  const std::string job = add_job("render");
+  start_agent();
+  const auto note = [&] {
+    const auto groups = store_->list_groups();
+    return groups.empty() ? std::string() : groups[0].note;
+  };
+  ASSERT_TRUE(eventually([&] { return note().find("not mounted") != std::string::npos; })) << note();
+  EXPECT_EQ(window(job).state, TaskState::ready);
+  EXPECT_EQ(window(job).attempt, 0);
+  mount_data();
+  EXPECT_TRUE(becomes(job, 0, TaskState::done));
+  EXPECT_TRUE(eventually([&] { return note().empty(); })) << note();
+}
+
+TEST_F(AgentTest, AQueueThatTakesNoWritesIsWaitedForLikeOneThatIsAway) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const int before = window(job).step_reached;
+  queue::detail::RedisConnection redis({.url = RedisUrl::parse(redis_->url())});
+  redis.command({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  EXPECT_THROW(add_job("refused"), NotReadyError);
+  std::this_thread::sleep_for(milliseconds(500));  // the shortage itself
+  redis.command({"CONFIG", "SET", "min-replicas-to-write", "0"});
+  EXPECT_TRUE(eventually([&] { return window(job).step_reached > before + 8; }));
+  EXPECT_EQ(window(job).attempt, 1) << "the ranks went on rendering under the same lease";
+}
+
+TEST_F(AgentTest, AQueueThatIsAwayForAWhileLosesNothing) {
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const int before = window(job).step_reached;
+  redis_->kill();
+  std::this_thread::sleep_for(milliseconds(500));  // the outage itself
+  redis_->start();
+  store_.emplace(store_options());
+  EXPECT_TRUE(eventually([&] { return window(job).step_reached > before + 8; }));
+  EXPECT_EQ(window(job).attempt, 1) << "the ranks went on rendering under the same lease";
+}
+
+}  // namespace
+}  // namespace reelfarm::worker
