@@ -10,7 +10,9 @@
 #include <thread>
 
 #include "cli/siblings.hpp"
+#include "queue/detail/redis_connection.hpp"
 #include "queue/errors.hpp"
+#include "queue/keys.hpp"
 
 namespace reelfarm::chaos {
 namespace {
@@ -128,6 +130,12 @@ std::optional<Process> Farm::launcher(int group) const {
 std::vector<Process> Farm::ranks(int group) const {
   const auto of = launcher(group);
   return of ? children_of(of->pid) : std::vector<Process>();
+}
+
+void Farm::shift_clock(milliseconds by) {
+  queue::detail::RedisConnection redis({.url = queue::RedisUrl::parse(direct_.url)});
+  clock_offset_ += by;
+  redis.command({"SET", queue::Keys(direct_.farm).clock_offset(), std::to_string(clock_offset_.count())});
 }
 
 std::vector<Process> Farm::stop(seconds patience) {

@@ -59,6 +59,10 @@ class Farm {
   std::vector<Process> ranks(int group) const;
   std::string host(int group) const { return "host-" + std::to_string(group); }
 
+  /// What the scripts take for the server's time moves by so much, forward or back, and stays there.
+  /// Throws queue::ConnectionError.
+  void shift_clock(std::chrono::milliseconds by);
+
   void kill_redis() { redis_->kill(); }
   /// On the same files. Throws queue::ServerStartError.
   void start_redis() { redis_->start(); }
@@ -86,6 +90,7 @@ class Farm {
     Clock::time_point at;
   };
   std::vector<Restart> restarts_;
+  std::chrono::milliseconds clock_offset_{0};
   cli::ChildProcess* coordinator_ = nullptr;
   cli::ChildProcess* stitcher_ = nullptr;
   std::vector<cli::ChildProcess*> agents_;

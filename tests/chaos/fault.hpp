@@ -11,12 +11,12 @@
 namespace reelfarm::chaos {
 
 /// kill: SIGKILL. stop: SIGSTOP, and SIGCONT after the fault's duration. hang: SIGSTOP for ever. The others happen to
-/// the way between the farm and Redis (cut, delay, black_hole), to the disk under DATA (fill) or to a published window
-/// on it (damage).
-enum class Action { kill, stop, hang, cut, delay, black_hole, fill, damage };
+/// the way between the farm and Redis (cut, delay, black_hole), to the disk under DATA (fill), to a published window on
+/// it (damage) or to the clock that leases are counted by (jump: forward or back by the duration, and it stays there).
+enum class Action { kill, stop, hang, cut, delay, black_hole, fill, damage, jump };
 
 /// The launcher is mpirun. A group has an agent, its launcher and the launcher's ranks.
-enum class Victim { rank, launcher, agent, stitcher, coordinator, redis, connections, disk, window };
+enum class Victim { rank, launcher, agent, stitcher, coordinator, redis, connections, disk, window, clock };
 
 constexpr bool is_of_group(Victim victim) {
   return victim == Victim::rank || victim == Victim::launcher || victim == Victim::agent;
@@ -31,7 +31,7 @@ struct FaultKind {
 };
 
 /// Every fault there is. The duration of a killed Redis is how long it stays away.
-inline constexpr std::array<FaultKind, 18> kFaultKinds = {{
+inline constexpr std::array<FaultKind, 19> kFaultKinds = {{
     {"kill rank", Action::kill, Victim::rank},
     {"kill mpirun", Action::kill, Victim::launcher},
     {"kill agent", Action::kill, Victim::agent},
@@ -52,15 +52,17 @@ inline constexpr std::array<FaultKind, 18> kFaultKinds = {{
     {"black hole", Action::black_hole, Victim::connections, std::chrono::milliseconds(200),
      std::chrono::milliseconds(5000)},
     {"damage window", Action::damage, Victim::window},
+    {"clock jump", Action::jump, Victim::clock, std::chrono::milliseconds(2000), std::chrono::hours(2)},
     {"full disk", Action::fill, Victim::disk, std::chrono::milliseconds(200), std::chrono::milliseconds(3000)},
 }};
 
 /// One fault as drawn.
 struct Fault {
-  std::size_t kind = 0;                  ///< index in kFaultKinds
-  std::uint64_t group = 0;               ///< modulo the number of groups: the one that is hit; what is left: which rank
-  std::chrono::milliseconds pause{};     ///< between the fault before and this one
-  std::chrono::milliseconds duration{};  ///< of faults that end
+  std::size_t kind = 0;  ///< index in kFaultKinds
+  std::uint64_t group =
+      0;  ///< modulo the number of groups: the one that is hit; what is left: which rank. Even: a jump forward
+  std::chrono::milliseconds pause{};      ///< between the fault before and this one
+  std::chrono::milliseconds duration{};   ///< of faults that end
   std::chrono::milliseconds byte_time{};  ///< of a delay: how much later every byte arrives
 
   const FaultKind& what() const { return kFaultKinds[kind]; }

@@ -29,7 +29,7 @@ bool kills_holder(const FaultKind& kind) {
 }
 
 bool on_surroundings(Victim victim) {
-  return victim == Victim::connections || victim == Victim::disk || victim == Victim::window;
+  return victim == Victim::connections || victim == Victim::disk || victim == Victim::window || victim == Victim::clock;
 }
 
 queue::ServerTime wall_clock() {
@@ -105,6 +105,7 @@ std::optional<Process> Injector::victim(const Fault& fault, int group) const {
     case Victim::connections:
     case Victim::disk:
     case Victim::window:
+    case Victim::clock:
       break;
   }
   return std::nullopt;
@@ -135,6 +136,8 @@ bool Injector::apply_to_surroundings(const Fault& fault) {
     const auto window = damage_a_window(farm_, fault.group);
     if (!window) return false;
     damaged_.insert(*window);
+  } else if (fault.what().victim == Victim::clock) {
+    farm_.shift_clock(fault.group % 2 == 0 ? fault.duration : -fault.duration);
   } else if (fault.what().action == Action::delay) {
     farm_.proxy().delay(fault.byte_time);
     end_later(fault.duration, [this] { farm_.proxy().delay(milliseconds(0)); });
