@@ -3,7 +3,7 @@
 -- KEYS[1]  lease:expiry
 -- ARGV[3]  server time the caller counts on, milliseconds; ARGV[4] tolerance: else the clock has jumped in between
 -- ARGV[5]  milliseconds to shift all leases and back-offs by first, because the server's clock jumped
--- ARGV[6]  "1": grant every lease a full term first, because the farm was away
+-- ARGV[6]  "1": give every lease a full term and no back-off more than the longest first, because the farm was away
 -- ARGV[7]  leases to end at most
 -- ARGV[8]  crashes at one step that make a task poison
 -- ARGV[9]  back-off, milliseconds, doubled each time; ARGV[10] at most
@@ -20,11 +20,12 @@ if shift ~= 0 or grace then
     -- A lease renewed since the jump is right already: no more than a full term from now shows which those are.
     local moved = expiry
     if shift > 0 or expiry > now + term then moved = math.min(expiry + shift, now + term) end
-    if grace then moved = math.max(moved, now + term) end
+    -- Not later either: the clock may have gone back while nobody watched it.
+    if grace then moved = now + term end
     redis.call('ZADD', KEY.leases, moved, leases[i])
   end
 end
-if shift ~= 0 then
+if shift ~= 0 or grace then
   local delayed = redis.call('ZRANGE', KEY.delayed, 0, -1, 'WITHSCORES')
   for i = 1, #delayed, 2 do
     local moved = math.min(tonumber(delayed[i + 1]) + shift, now + cap)

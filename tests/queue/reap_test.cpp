@@ -152,6 +152,23 @@ TEST(Reap, ShiftsLeasesWhenTheServersClockJumpsBack) {
   EXPECT_EQ(store.renew(lively.token), ReplyCode::ok);
 }
 
+TEST(Reap, FindsASilentOwnerAndEndsARestWhereTheClockWentBackWhileNobodyReaped) {
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  add_job(store, 1);
+  add_job(store, 1);
+  store.fail(must_claim(store, render_filter("g1")).token, FailureClass::device, "rests for a second");
+  const Lease silent = must_claim(store, render_filter("g1"));
+  farm.advance(-minutes(60));
+  Reaper reaper(farm);  // of a coordinator that starts only now
+  EXPECT_EQ(reaper.reap().requeued, 0);
+  reaper.pass(StoreOptions{}.retry.backoff_cap);
+  EXPECT_TRUE(store.claim(render_filter("g2"))) << "no rest is longer than the longest";
+  reaper.pass(seconds(16));
+  EXPECT_GE(reaper.reap().requeued, 1);
+  EXPECT_EQ(store.renew(silent.token), ReplyCode::stale);
+}
+
 TEST(Reap, IsNotStoppedByBrokenRecords) {
   TestFarm farm;
   Reaper reaper(farm);
