@@ -68,7 +68,8 @@ detail::AvFrame decode(std::span<const std::uint8_t> bytes, ImageKind kind, cons
   if (codec == nullptr) throw fail("this FFmpeg was built without that decoder");
   detail::AvCodec context = detail::make_codec(codec);
   context->thread_count = 1;  // Log lines of other threads would not be captured.
-  context->max_pixels = kMaxImagePixels;
+  // The image's own size is checked already; FFmpeg counts the padding of its buffers, too.
+  context->max_pixels = 2 * kMaxImagePixels;
   context->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
   detail::LogCapture log;
   int result = avcodec_open2(context.get(), codec, nullptr);

@@ -120,6 +120,12 @@ TEST(ImageReader, NeverCrashesOnDamage) {
   }
 }
 
+TEST(ImageReader, ReadsTheLargestThatIsAllowed) {
+  const Image image = read_image(kImages / "largest.jpg");
+  EXPECT_EQ(std::int64_t{image.width} * image.height, kMaxImagePixels);
+  EXPECT_NEAR(image.row(9'999)[3 * 9'999], 77, 1);
+}
+
 TEST(ImageReader, SaysWhatIsWrongWithAFile) {
   const fs::path text = fs::path(::testing::TempDir()) / "notes.png";
   std::ofstream(text) << "hello, I am a text file";

@@ -99,6 +99,7 @@ def main():
     header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
     (output / "huge.png").write_bytes(
         b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b""))
+    Image.new("L", (10000, 10000), 77).save(output / "largest.jpg")
     Image.new("RGB", (1, 1)).save(output / "one_pixel.png")
     Image.new("RGB", (1, 1)).save(output / "one_pixel.jpg")
     photo.save(output / "photo.gif")
