@@ -161,6 +161,7 @@ fs::path render_clip(const Renderer& renderer, const RenderCommand& command, con
     const at::Tensor frames = at::cat(pieces);
     TensorFrames source(frames);
     stitcher.add_window(source);
+    if (index + 1 == grid.windows.size()) break;
     // The next window starts from the 8-bit frames that the viewer sees, as in the farm.
     request.condition = frames.narrow(0, frames.size(0) - grid.overlap_frames, grid.overlap_frames).clone();
     request.image.reset();
