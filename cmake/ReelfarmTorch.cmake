@@ -12,7 +12,7 @@ add_library(reelfarm::torch ALIAS reelfarm_torch)
 target_include_directories(reelfarm_torch SYSTEM INTERFACE ${REELFARM_TORCH_DIR}/include)
 target_link_libraries(reelfarm_torch INTERFACE ${REELFARM_TORCH_DIR}/lib/libtorch_cpu.so ${REELFARM_TORCH_DIR}/lib/libc10.so)
 # libtorch_cpu finds libcudart and libcupti through its own rpath; the linker must not go looking for them.
-target_link_options(reelfarm_torch INTERFACE -Wl,--allow-shlib-undefined -Wl,-rpath,${REELFARM_TORCH_DIR}/lib)
+target_link_options(reelfarm_torch INTERFACE -Wl,--allow-shlib-undefined)
 
 # ATen/ATen.h costs 6.5 s a file; precompiled once and shared, a torch source compiles in 1 to 2 s.
 file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "// Carries the precompiled ATen header.\n")
