@@ -16,10 +16,9 @@ namespace {
 using ::testing::HasSubstr;
 
 // Shorter than the frames that windows of this bundle share.
-const std::string kClip =
-    "--bundle " + (std::filesystem::path(REELFARM_SOURCE_DIR) / "bundles" / "demo").string() +
-    " --prompt 'a red ball moving left over the sea' --frames 5 --size 64x48 --steps 1"
-    " --threads 1 --device cpu --dtype fp32 --output ";
+const std::string kClip = "--bundle " + (std::filesystem::path(REELFARM_SOURCE_DIR) / "bundles" / "demo").string() +
+                          " --prompt 'a red ball moving left over the sea' --frames 5 --size 64x48 --steps 1"
+                          " --threads 1 --device cpu --dtype fp32 --output ";
 
 TEST(RenderCodec, TheLosslessOneHoldsTheRenderersFrames) {
   const test::TemporaryFolder folder;
