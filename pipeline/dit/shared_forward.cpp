@@ -17,7 +17,7 @@ using parallel::or_abort;
 constexpr const char* kWaiting = "waiting for a forward";
 
 struct Order {
-  enum class Kind : std::int64_t { go_home, clip, forward };
+  enum class Kind : std::int64_t { go_home, clip, forward, aside };
   Kind kind = Kind::go_home;
   // Of a clip.
   std::int64_t transformer = 0;
@@ -69,7 +69,13 @@ VelocityModel ForwardLeader::clip(std::size_t transformer, std::int64_t frames, 
   };
 }
 
-void follow_forwards(const std::vector<SharedTransformer>& transformers, parallel::ProcessGroup& group) {
+void ForwardLeader::aside(const std::function<void()>& act) const {
+  parallel::broadcast_order(group_, Order{.kind = Order::Kind::aside}, kWaiting);
+  or_abort(group_, act);
+}
+
+void follow_forwards(const std::vector<SharedTransformer>& transformers, parallel::ProcessGroup& group,
+                     const std::function<void()>& aside) {
   std::optional<ShardedForward> forward;
   Prepared prepared;
   c10::Device device = c10::kCPU;
@@ -91,6 +97,9 @@ void follow_forwards(const std::vector<SharedTransformer>& transformers, paralle
         group.settle();
         break;
       }
+      case Order::Kind::aside:
+        aside();
+        break;
     }
   }
 }

@@ -36,13 +36,18 @@ class ForwardLeader {
   VelocityModel clip(std::size_t transformer, std::int64_t frames, std::int64_t height, std::int64_t width,
                      const Prepared& prepared, ForwardCallback on_block) const;
 
+  /// Between forwards: calls act() here and `aside` of follow_forwards() on the other ranks, so that they can do
+  /// something else together over this group. A std::exception of act() ends the group.
+  void aside(const std::function<void()>& act) const;
+
  private:
   std::vector<SharedTransformer> transformers_;
   parallel::ProcessGroup& group_;
 };
 
-/// What ranks other than 0 do: takes part in every forward until the leader is gone. Throws parallel::GroupError when
-/// it is lost.
-void follow_forwards(const std::vector<SharedTransformer>& transformers, parallel::ProcessGroup& group);
+/// What ranks other than 0 do: takes part in every forward until the leader is gone, and calls `aside` where the leader
+/// does. Throws parallel::GroupError when it is lost.
+void follow_forwards(const std::vector<SharedTransformer>& transformers, parallel::ProcessGroup& group,
+                     const std::function<void()>& aside = {});
 
 }  // namespace reelfarm::dit

@@ -11,6 +11,7 @@
 #include "parallel/orders.hpp"
 #include "pipeline/nn/side_stream.hpp"
 #include "pipeline/vae/shared_decode.hpp"
+#include "pipeline/vae/shared_encode.hpp"
 
 namespace reelfarm::render {
 namespace {
@@ -41,7 +42,10 @@ void Follower::run() const {
     const nn::SideStream::Use beside_denoising(side);
     follow([this] { vae::follow_decodes(*networks_.vae, *groups_.decode); });
   });
-  follow([this] { dit::follow_forwards(transformers_, *groups_.denoise); });
+  follow([this] {
+    dit::follow_forwards(transformers_, *groups_.denoise,
+                         [this] { vae::encode_together(*networks_.vae, *groups_.denoise, {}, {}); });
+  });
   decoding.get();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "pipeline/text_encoders/prompt_encoder.hpp"
 #include "pipeline/vae/frames.hpp"
 #include "pipeline/vae/shared_decode.hpp"
+#include "pipeline/vae/shared_encode.hpp"
 
 namespace reelfarm::render {
 namespace {
@@ -50,6 +52,7 @@ struct Renderer::Models {
   nn::SideStream decoding{options.placement.device};
 
   dit::TextCondition encode(const std::string& prompt, const video::Image* seen, text_encoders::Branch branch) const;
+  at::Tensor encode(const at::Tensor& pixels, const vae::OnProgress& on_progress) const;
   dit::VelocityModel velocity(std::size_t transformer, const at::Tensor& latents, const dit::Prepared& prepared,
                               dit::ForwardCallback on_block) const;
   at::Tensor sample(std::size_t transformer, const dit::TextCondition& text, const WindowRequest& request,
@@ -119,6 +122,29 @@ dit::TextCondition Renderer::Models::encode(const std::string& prompt, const vid
   } catch (const text_encoders::PromptError& error) {
     throw RequestError(error.what());
   }
+}
+
+/// By all ranks where there is more than one tile.
+at::Tensor Renderer::Models::encode(const at::Tensor& pixels, const vae::OnProgress& on_progress) const {
+  const vae::CausalVae& vae = *networks.vae;
+  if (!forwards || vae.plan_encode(pixels, options.tiles).tiles() == 1) {
+    return vae.encode(pixels, options.tiles, on_progress);
+  }
+  at::Tensor latents;
+  std::exception_ptr thrown;
+  forwards->aside([&] {
+    latents = vae::encode_together(vae, *options.ranks->denoise, pixels, options.tiles,
+                                   [&](std::size_t done, std::size_t total) {
+                                     if (thrown) return;
+                                     try {
+                                       on_progress(done, total);
+                                     } catch (...) {
+                                       thrown = std::current_exception();
+                                     }
+                                   });
+  });
+  if (thrown) std::rethrow_exception(thrown);
+  return latents;
 }
 
 dit::VelocityModel Renderer::Models::velocity(std::size_t transformer, const at::Tensor& latents,
@@ -209,10 +235,9 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
   std::optional<dit::LatentCondition> condition;
   if (needs_frames) {
     const at::Tensor pixels = vae::frames_to_sample(request.condition.to(models.options.placement.device));
-    const at::Tensor given =
-        models.networks.vae->encode(pixels, models.options.tiles, [&](std::size_t done, std::size_t total) {
-          tell(on_progress, Phase::encode, 0.5 + 0.5 * static_cast<double>(done) / static_cast<double>(total));
-        });
+    const at::Tensor given = models.encode(pixels, [&](std::size_t done, std::size_t total) {
+      tell(on_progress, Phase::encode, 0.5 + 0.5 * static_cast<double>(done) / static_cast<double>(total));
+    });
     noise = dit::steady_noise(noise.to(given.device()), given.narrow(2, 0, 1));
     condition = dit::LatentCondition::prefix(given, request.num_latents);
   }

@@ -62,25 +62,41 @@ std::unique_ptr<CausalVae> CausalVae::open(const std::filesystem::path& folder, 
   return vae;
 }
 
-at::Tensor CausalVae::encode(const at::Tensor& video, std::string_view plan_name, const OnProgress& on_progress) const {
+TilePlan CausalVae::plan_encode(const at::Tensor& video, std::string_view plan) const {
   require_shape(video, 3, "frames to encode");
-  const TilePlan plan = encode_plan(config_, plan_name, video.size(2), video.size(3), video.size(4));
-  const std::function<void()> on_block = block_counter(on_progress, plan.tiles() * encoder_.steps());
-  const at::Tensor input = video.to(placement_.device);
+  return encode_plan(config_, plan, video.size(2), video.size(3), video.size(4));
+}
+
+at::Tensor CausalVae::encode_tile(const at::Tensor& video, const AxisTile& frames, const AxisTile& row,
+                                  const AxisTile& column, const std::function<void()>& on_block) const {
+  const at::Tensor pixels = cut(video, frames, row, column).to(placement_.device).to(placement_.dtype);
+  return mode_conv_(encoder_(pixels, on_block)).to(at::kFloat);
+}
+
+at::Tensor CausalVae::join_encoded(
+    const TilePlan& plan,
+    const std::function<at::Tensor(const AxisTile& frames, const AxisTile& row, const AxisTile& column)>& run) const {
   std::vector<at::Tensor> parts;
   at::Tensor before;
   for (std::size_t i = 0; i < plan.frames.size(); ++i) {
     const AxisTile& tile = plan.frames[i];
-    at::Tensor y = join_rows_and_columns(plan, [&](const AxisTile& row, const AxisTile& column) {
-      const at::Tensor pixels = cut(input, tile, row, column).to(placement_.dtype);
-      return mode_conv_(encoder_(pixels, on_block)).to(at::kFloat);
-    });
+    at::Tensor y = join_rows_and_columns(
+        plan, [&](const AxisTile& row, const AxisTile& column) { return run(tile, row, column); });
     y = y.slice(kTimeDim, tile.drop);
     if (before.defined()) blend_leading(y, before, kTimeDim);
     if (i + 1 < plan.frames.size()) before = trailing_copy(y, kTimeDim, plan.frames[i + 1].blend);
     parts.push_back(y.narrow(kTimeDim, 0, tile.keep));
   }
   return at::cat(parts, kTimeDim).mul_(config_.scaling_factor).contiguous();
+}
+
+at::Tensor CausalVae::encode(const at::Tensor& video, std::string_view plan_name, const OnProgress& on_progress) const {
+  const TilePlan plan = plan_encode(video, plan_name);
+  const std::function<void()> on_block = block_counter(on_progress, plan.tiles() * encoder_.steps());
+  const at::Tensor input = video.to(placement_.device);
+  return join_encoded(plan, [&](const AxisTile& frames, const AxisTile& row, const AxisTile& column) {
+    return encode_tile(input, frames, row, column, on_block);
+  });
 }
 
 void CausalVae::decode_tiles(const at::Tensor& latents, const DecodeOptions& options, const Emit& emit) const {

@@ -56,6 +56,18 @@ class CausalVae {
   /// the VAE's device. Throws VaeError for another shape or an unknown plan.
   at::Tensor encode(const at::Tensor& video, std::string_view plan, const OnProgress& on_progress = {}) const;
 
+  /// The tiles of an encode. Throws VaeError as encode() does.
+  TilePlan plan_encode(const at::Tensor& video, std::string_view plan) const;
+  /// One tile, as latents before scaling and mixing: (1, latent_channels, l, h, w) fp32. video: the whole. Calls
+  /// `on_block` encode_steps() times.
+  at::Tensor encode_tile(const at::Tensor& video, const AxisTile& frames, const AxisTile& row, const AxisTile& column,
+                         const std::function<void()>& on_block = {}) const;
+  std::size_t encode_steps() const { return encoder_.steps(); }
+  /// What encode() returns, of the tiles of a plan, each asked for once.
+  at::Tensor join_encoded(
+      const TilePlan& plan,
+      const std::function<at::Tensor(const AxisTile& frames, const AxisTile& row, const AxisTile& column)>& tile) const;
+
   /// Scaled latents to finished frames, chunk by chunk; each frame comes exactly once. Forward order gives ascending
   /// chunks; last_first gives the tail, then the rest ascending. At most one tile and the borders of its neighbours are
   /// held in fp32. latents: (1, latent_channels, L, h, w), any float type. Throws VaeError for another shape or plan,

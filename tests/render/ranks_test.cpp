@@ -22,11 +22,9 @@ const fs::path kReference = fs::path(REELFARM_REFERENCE_DIR) / "pipeline";
 const fs::path kDemo = fs::path(REELFARM_SOURCE_DIR) / "bundles" / "demo";
 const std::string kMpirun = "mpirun --oversubscribe --bind-to none ";
 
-std::string words(const std::string& bundle, const std::string& more) {
-  return " --bundle " + bundle +
-         " --prompt 'a red circle moves right' --size 64x48 --seed 5 --device cpu --dtype fp32 "
-         "--threads 1 " +
-         more;
+std::string words(const std::string& bundle, const std::string& more, const std::string& size = "64x48") {
+  return " --bundle " + bundle + " --prompt 'a red circle moves right' --size " + size +
+         " --seed 5 --device cpu --dtype fp32 --threads 1 " + more;
 }
 
 class RenderRanks : public testing::Test {
@@ -63,6 +61,12 @@ class RenderRanks : public testing::Test {
 TEST_F(RenderRanks, AnImageThatMovesLooksAsOfOneRank) {
   expect_same_frames(
       words((kReference / "latent_concat").string(), "--frames 17 --image " + (kReference / "photo.png").string()));
+}
+
+TEST_F(RenderRanks, AnImageOfSeveralTilesIsEncodedByAll) {
+  expect_same_frames(words(
+      (kReference / "latent_concat").string(),
+      "--frames 5 --steps 1 --tiles diffusers-spatial --image " + (kReference / "photo.png").string(), "288x272"));
 }
 
 TEST_F(RenderRanks, AFirstFrameFromTextAndItsClipLookAsOfOneRank) {
