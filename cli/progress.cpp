@@ -64,7 +64,7 @@ double seconds_left(const coordinator::JobView& view, double window_seconds) {
   double sum = 0;
   int done = 0;
   for (const coordinator::WindowView& window : view.windows) {
-    if (window.state != "done") continue;
+    if (window.state != "done" || window.seconds <= 0) continue;  // none: found on the disk after Redis had lost it
     sum += window.seconds;
     ++done;
   }

@@ -44,6 +44,7 @@ std::optional<WindowEstimate> estimate_window(queue::JobStore& store, const queu
     if (job.spec.bundle_hash != wanted->bundle_hash) continue;
     for (const queue::TaskRecord& task : store.get_tasks(job.id)) {
       if (task.spec.kind != queue::TaskKind::window || task.state != queue::TaskState::done) continue;
+      if (task.claimed == queue::ServerTime{}) continue;  // found on the disk after Redis had lost it
       const double work = work_of(task.spec);
       if (work <= 0) continue;
       if (work == work_of(*wanted)) same.add(seconds_of(task));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "coordinator/inbox.hpp"
+#include "coordinator/submission/estimate.hpp"
 #include "tests/coordinator/published_files.hpp"
 #include "tests/coordinator/rebuild_fixture.hpp"
 
@@ -103,6 +104,23 @@ TEST_F(RebuildTest, ADoneJobComesBackDoneAlsoWhenItsWindowsHaveGone) {
   const std::string refused = store_->submit(take).job;
   Inbox(*store_, data_).process();
   EXPECT_THAT(store_->get_job(refused)->error.message, HasSubstr("use resubmit"));
+}
+
+TEST_F(RebuildTest, WindowsWhoseTimesAreLostTellNothingAboutTheTimeOfOthers) {
+  const std::string lost = accept(40);
+  test::render_all(*store_, data_);
+  keep(lost);
+  queue::Plan plan;
+  for (const queue::TaskRecord& task : store_->get_tasks(lost)) plan.tasks.push_back(task.spec);
+  EXPECT_EQ(estimate_window(*store_, plan).value().samples, 3);
+  lose_redis();
+  rebuild(*store_, data_);
+  EXPECT_FALSE(estimate_window(*store_, plan));
+  accept(40);
+  test::render_all(*store_, data_);
+  const WindowEstimate fresh = estimate_window(*store_, plan).value();
+  EXPECT_EQ(fresh.samples, 3);
+  EXPECT_LT(fresh.seconds, 60);
 }
 
 TEST_F(RebuildTest, AFailedJobComesBackFailedUnlessItWasRetried) {
