@@ -165,6 +165,37 @@ TEST_F(SlurmFarm, WhatSlurmDoesToItsJobsCostsNoVideoAByteAndNoWindowAnAttempt) {
   expect_unharmed(taken);
 }
 
+TEST_F(SlurmFarm, ATimeLimitAndAPreemptionCostNoVideoAByteAndNoWindowAnAttempt) {
+  // The farm's job stays on the first node, the group is disturbed on the second.
+  submit("--groups 1 -- --nodelist=n1");
+  const std::string job = job_of(300);
+  const json calm = ask(job + " --wait");
+  ASSERT_EQ(calm["state"], "done") << calm;
+  const std::string expected = video(calm["job"]);
+  cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
+  const std::string group = submit("--groups 1 --only-groups --time 30 --drain 60 -- --nodelist=n2")["groups"] + "_0";
+
+  // slurmctld looks at the limits each half minute, and finds that less than a minute is left.
+  const std::string limited = ask(job)["job"];
+  ASSERT_TRUE(running(limited, 0, 10));
+  cluster_->run("scontrol update jobid=" + group + " TimeLimit=1");
+  ASSERT_TRUE(eventually([&] { return restarts(group) == 1; })) << e2e::shell("scontrol show job " + group).out;
+  cluster_->run("scontrol update jobid=" + group + " TimeLimit=30");
+  ASSERT_TRUE(done(limited)) << ask("show " + limited);
+  EXPECT_EQ(video(limited) == expected, true) << "the bytes differ after a time limit";
+  expect_unharmed(limited);
+
+  // Somebody of a higher partition wants the node.
+  const std::string displaced = ask(job)["job"];
+  ASSERT_TRUE(running(displaced, 0, 10));
+  cluster_->run("sbatch --partition=urgent --nodelist=n2 --exclusive --output=/dev/null --wrap=true");
+  ASSERT_TRUE(eventually([&] { return restarts(group) == 2; })) << e2e::shell("scontrol show job " + group).out;
+  ASSERT_TRUE(done(displaced)) << ask("show " + displaced);
+  EXPECT_EQ(video(displaced) == expected, true) << "the bytes differ after a preemption";
+  EXPECT_EQ(ask("status " + displaced)["windows"][0]["attempt"], 2) << "the preemption found nothing to disturb";
+  expect_unharmed(displaced);
+}
+
 TEST_F(SlurmFarm, MpirunStartsRanksOnBothNodesAndSrunOnOne) {
   // Slurm's PMIx plug-in cannot tell two nodes of one machine apart.
   for (const std::string launch : {"--nodes 2 --launcher mpirun", "--ranks-per-node 2 --launcher srun"}) {
