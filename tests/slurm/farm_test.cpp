@@ -86,6 +86,13 @@ class SlurmFarm : public testing::Test {
       if (hurried_.insert(id + " " + std::to_string(restarts(id))).second) cluster_->end_requeue_delay(id);
     }
   }
+  /// Groups in the queue, waiting, running or ending.
+  static int groups() {
+    std::istringstream names(e2e::shell("squeue -h -r -o %j").out);
+    int count = 0;
+    for (std::string name; names >> name;) count += name.ends_with("-group") ? 1 : 0;
+    return count;
+  }
   std::string video(const std::string& job) const {
     const json output = ask("status " + job)["output"];
     return output.is_string() ? content(output.get<std::string>()) : "";
@@ -196,6 +203,32 @@ TEST_F(SlurmFarm, ATimeLimitAndAPreemptionCostNoVideoAByteAndNoWindowAnAttempt) 
   expect_unharmed(displaced);
 }
 
+TEST_F(SlurmFarm, AutoscaleKeepsGroupsForTheBacklogAndNoneWithoutOne) {
+  submit("--groups 1");
+  const json calm = ask(job_of(4) + " --wait");
+  ASSERT_EQ(calm["state"], "done") << calm;
+  cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
+  ASSERT_TRUE(eventually([&] { return groups() == 0; }));
+
+  const auto look = [&] {
+    const e2e::Result result = reelfarm(
+        "slurm autoscale --once --max 2 --worth 1 --idle-exit 1 --device cpu --threads 1 --bundle " + kBundle.string());
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  };
+  look();
+  EXPECT_EQ(groups(), 0) << "groups without a backlog";
+  std::vector<std::string> jobs;
+  for (int i = 0; i < 3; ++i) jobs.push_back(ask(job_of(200))["job"]);
+  look();
+  EXPECT_EQ(groups(), 2) << "three videos wait, and two groups are allowed";
+  look();
+  EXPECT_EQ(groups(), 2) << "what is there already was not counted";
+  for (const std::string& job : jobs) ASSERT_TRUE(done(job)) << ask("show " + job);
+  EXPECT_TRUE(eventually([&] { return groups() == 0; })) << "idle groups stay";
+  look();
+  EXPECT_EQ(groups(), 0);
+}
+
 TEST_F(SlurmFarm, MpirunStartsRanksOnBothNodesAndSrunOnOne) {
   // Slurm's PMIx plug-in cannot tell two nodes of one machine apart.
   for (const std::string launch : {"--nodes 2 --launcher mpirun", "--ranks-per-node 2 --launcher srun"}) {
@@ -203,7 +236,7 @@ TEST_F(SlurmFarm, MpirunStartsRanksOnBothNodesAndSrunOnOne) {
     const json clip = ask(job_of(4) + " --wait");
     EXPECT_EQ(clip["state"], "done") << launch << clip;
     cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
-    ASSERT_TRUE(eventually([&] { return e2e::shell("squeue -h -o %j | grep -e -group").out.empty(); }));
+    ASSERT_TRUE(eventually([&] { return groups() == 0; }));
   }
   EXPECT_FALSE(fs::is_empty(folder_.path() / "local")) << "the weights were not staged";
 }
