@@ -1,5 +1,6 @@
 #include "pipeline/vae/shared_encode.hpp"
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <string>
