@@ -150,6 +150,7 @@ void Coordinator::serve_files() {
         store = std::make_unique<queue::JobStore>(options_.store);
         events = std::make_unique<queue::EventReader>(options_.store);
         last_scan = SteadyClock::time_point::min();
+        settled_.clear();  // it may be another Redis
       }
       const auto now = SteadyClock::now();
       if (last_clean == SteadyClock::time_point::min() || now - last_clean >= options_.janitor_every) {
@@ -172,10 +173,15 @@ void Coordinator::serve_files() {
 }
 
 void Coordinator::follow_all(queue::JobStore& store) {
+  std::map<std::string, std::int64_t> settled;
   for (const queue::JobRecord& job : store.list_jobs()) {
     if (stopped()) return;
-    follow(store, job);
+    const auto known = settled_.find(job.id);
+    const bool is_settled = job.closed && known != settled_.end() && known->second == job.revision;
+    const bool done = is_settled || follow(store, job);
+    if (done && job.closed) settled[job.id] = job.revision;
   }
+  settled_ = std::move(settled);
 }
 
 void Coordinator::follow(queue::JobStore& store, const queue::Event& event) {
@@ -187,9 +193,11 @@ void Coordinator::follow(queue::JobStore& store, const queue::Event& event) {
   }
 }
 
-void Coordinator::follow(queue::JobStore& store, const queue::JobRecord& job) {
+bool Coordinator::follow(queue::JobStore& store, const queue::JobRecord& job) {
+  bool kept = false;
   try {
-    if (!keep_state(data_, store, job)) bring_back(store, data_, job.id);
+    kept = keep_state(data_, store, job);
+    if (!kept) bring_back(store, data_, job.id);
   } catch (const artifacts::ArtifactError& error) {
     spdlog::error("job={} state_file=failed error=\"{}\"", job.id, error.what());
   } catch (const queue::CodecError& error) {
@@ -197,27 +205,29 @@ void Coordinator::follow(queue::JobStore& store, const queue::JobRecord& job) {
   } catch (const std::invalid_argument& error) {
     spdlog::error("job={} state=behind error=\"{}\"", job.id, error.what());
   }
-  place(store, job);
+  return place(store, job) && kept;
 }
 
 // Of the takes of one job one is delivered, under the output of the first.
-void Coordinator::place(queue::JobStore& store, const queue::JobRecord& job) {
-  if (options_.output_root.empty() || job.state != queue::JobState::done) return;
-  if (job.spec.output.empty() && job.spec.family.empty()) return;
+bool Coordinator::place(queue::JobStore& store, const queue::JobRecord& job) {
+  if (options_.output_root.empty() || job.state != queue::JobState::done) return true;
+  if (job.spec.output.empty() && job.spec.family.empty()) return true;
   const std::vector<queue::JobRecord> takes = store.takes(job.id);
-  if (takes.empty()) return;
+  if (takes.empty()) return true;
   const queue::JobRecord& first = takes.front();
   const int used = store.used_take(takes);
   const auto chosen =
       std::find_if(takes.begin(), takes.end(), [&](const queue::JobRecord& take) { return take.spec.take == used; });
-  if (chosen == takes.end() || first.spec.output.empty() || chosen->output.empty()) return;
-  if (!lies_under(expand_output(first.spec.output, first.id, chosen->spec), options_.output_root)) return;
-  if (placed_take(data_, first.id) == used) return;
+  if (chosen == takes.end() || first.spec.output.empty() || chosen->output.empty()) return true;
+  if (!lies_under(expand_output(first.spec.output, first.id, chosen->spec), options_.output_root)) return true;
+  if (placed_take(data_, first.id) == used) return true;
   try {
     spdlog::info("job={} take={} output=\"{}\"", first.id, used, place_take(data_, first, *chosen).string());
   } catch (const std::exception& error) {
     spdlog::error("job={} take={} output=failed error=\"{}\"", first.id, used, error.what());
+    return false;
   }
+  return true;
 }
 
 }  // namespace reelfarm::coordinator

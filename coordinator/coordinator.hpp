@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <mutex>
 
 #include "coordinator/janitor.hpp"
@@ -46,11 +48,11 @@ class Coordinator {
   /// another farm's, or DATA is not mounted.
   void recover(queue::JobStore& store);
   /// What DATA has to know of a job: its state.json and the copy of its video. Where Redis has lost what the file
-  /// knows, the job is brought back from there.
-  void follow(queue::JobStore& store, const queue::JobRecord& job);
+  /// knows, the job is brought back from there. False: it has to be looked at again.
+  bool follow(queue::JobStore& store, const queue::JobRecord& job);
   void follow(queue::JobStore& store, const queue::Event& event);
   void follow_all(queue::JobStore& store);
-  void place(queue::JobStore& store, const queue::JobRecord& job);
+  bool place(queue::JobStore& store, const queue::JobRecord& job);
   void write_own_file(const std::string& farm_id) const;
   /// Runs `step` until stop(), again after a pause when Redis or the disk fails.
   void keep_running(const char* what, const std::function<void()>& step);
@@ -61,6 +63,9 @@ class Coordinator {
   CoordinatorOptions options_;
   queue::DataFolder data_;
   std::string farm_id_;
+  /// Jobs that the last look found closed, by the revision they had: until it changes there is nothing new to keep of
+  /// them, and a look at ten thousand of them costs Redis and the disk more than all else.
+  std::map<std::string, std::int64_t> settled_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;

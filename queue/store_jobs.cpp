@@ -1,5 +1,6 @@
 // JobStore: reading jobs, tasks, leases and dead letters.
 #include <algorithm>
+#include <cstdint>
 
 #include "queue/codec.hpp"
 #include "queue/detail/store_impl.hpp"
@@ -35,6 +36,42 @@ bool matches(const JobRecord& job, const JobQuery& query) {
   return query.states.empty() || std::find(query.states.begin(), query.states.end(), job.state) != query.states.end();
 }
 
+struct IndexEntry {
+  std::string job;
+  std::int64_t sequence = 0;
+  bool inbox = false;
+};
+
+/// The next of all jobs, newest first, by their place in the queue: those below `before`, or from the newest on when
+/// there is none. Moves `before` on; nothing is left when it has none afterwards. Both indexes are looked at together
+/// each time, because a job moves from one to the other and keeps its place.
+std::vector<IndexEntry> newest_entries(detail::RedisConnection& connection, const Keys& keys,
+                                       std::optional<std::string>& before) {
+  const std::string top = before ? "(" + *before : "+inf";
+  const auto command = [&](const std::string& index) {
+    return Arguments{"ZREVRANGEBYSCORE", index, top, "-inf", "WITHSCORES", "LIMIT", "0", std::to_string(kBatch)};
+  };
+  const std::vector<ReplyPtr> indexes = connection.pipeline({command(keys.inbox()), command(keys.jobs())});
+  before.reset();
+  std::vector<IndexEntry> entries;
+  std::int64_t seen_to = 0;
+  for (std::size_t list = 0; list < indexes.size(); ++list) {
+    const std::vector<std::string> flat = Reply(indexes[list].get()).strings();
+    for (std::size_t i = 0; i + 1 < flat.size(); i += 2) {
+      entries.push_back({flat[i], std::stoll(flat[i + 1]), list == 0});
+    }
+    if (flat.size() < 2 * kBatch) continue;
+    if (const std::int64_t last = entries.back().sequence; !before || last > seen_to) {
+      seen_to = last;
+      before = flat.back();
+    }
+  }
+  if (before) std::erase_if(entries, [&](const IndexEntry& entry) { return entry.sequence < seen_to; });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const IndexEntry& a, const IndexEntry& b) { return a.sequence > b.sequence; });
+  return entries;
+}
+
 ServerTime time_of_stream_id(const std::string& id) {
   return detail::server_time(std::stoll(id));
 }
@@ -54,39 +91,25 @@ std::optional<JobRecord> JobStore::get_job(const std::string& job) {
 
 std::vector<JobRecord> JobStore::list_jobs(const JobQuery& query) {
   const Keys& keys = impl_->keys;
-  const std::vector<ReplyPtr> indexes = impl_->connection.pipeline(
-      {{"ZREVRANGE", keys.inbox(), "0", "-1", "WITHSCORES"}, {"ZREVRANGE", keys.jobs(), "0", "-1", "WITHSCORES"}});
-  struct Entry {
-    std::int64_t sequence;
-    std::string job;
-    bool inbox;
-  };
-  std::vector<Entry> entries;
-  for (std::size_t list = 0; list < indexes.size(); ++list) {
-    const std::vector<std::string> flat = Reply(indexes[list].get()).strings();
-    for (std::size_t i = 0; i + 1 < flat.size(); i += 2)
-      entries.push_back({std::stoll(flat[i + 1]), flat[i], list == 0});
-  }
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.sequence > b.sequence; });
+  const std::size_t limit = query.limit > 0 ? static_cast<std::size_t>(query.limit) : SIZE_MAX;
   std::vector<JobRecord> jobs;
-  for (std::size_t start = 0; start < entries.size(); start += kBatch) {
-    const std::size_t end = std::min(entries.size(), start + kBatch);
+  std::optional<std::string> before;
+  do {
+    const std::vector<IndexEntry> entries = newest_entries(impl_->connection, keys, before);
     std::vector<std::string> record_keys;
-    for (std::size_t i = start; i < end; ++i) {
-      record_keys.push_back(entries[i].inbox ? keys.inbox_entry(entries[i].job) : keys.job(entries[i].job));
+    for (const IndexEntry& entry : entries) {
+      record_keys.push_back(entry.inbox ? keys.inbox_entry(entry.job) : keys.job(entry.job));
     }
     const std::vector<HashFields> records = impl_->hashes(record_keys);
-    for (std::size_t i = start; i < end; ++i) {
-      const HashFields& fields = records[i - start];
+    for (std::size_t i = 0; i < entries.size() && jobs.size() < limit; ++i) {
+      const HashFields& fields = records[i];
       if (fields.empty()) continue;  // moved or removed since the index was read
       const std::string& id = entries[i].job;
       JobRecord job = readable(
           id, [&] { return entries[i].inbox ? detail::inbox_record(id, fields) : detail::job_record(id, fields); });
       if (matches(job, query)) jobs.push_back(std::move(job));
-      if (query.limit > 0 && jobs.size() >= static_cast<std::size_t>(query.limit)) return jobs;
     }
-  }
+  } while (before && jobs.size() < limit);
   return jobs;
 }
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -33,6 +34,7 @@ constexpr int kFramesOfAWindow = 16;  ///< 17 with an overlap of 1
 constexpr int kStitchers = 4;
 constexpr int kThreads = 4;
 constexpr int kBatch = 500;
+constexpr double kStretchSeconds = 15;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -87,6 +89,26 @@ void print_usage(const char* what, const Usage& before, const Usage& after, doub
               after.peak_mebibytes);
 }
 
+/// Some seconds of rendering. Processor time per window shows a slope on a busy machine too, where rates do not.
+struct Stretch {
+  Clock::time_point start;
+  std::int64_t windows = 0;
+  Usage redis;
+  Usage coordinator;
+  Usage own;
+};
+
+void print_stretch(double seconds, const Stretch& from, const Stretch& to, std::int64_t videos) {
+  const double windows = std::max<double>(1, static_cast<double>(to.windows - from.windows));
+  const auto each = [&](const Usage& before, const Usage& after) {
+    return 1e6 * (after.cpu_seconds - before.cpu_seconds) / windows;
+  };
+  std::printf("%8.0f %9lld %8lld %11.0f %22.0f %22.0f %22.0f\n", seconds, static_cast<long long>(to.windows),
+              static_cast<long long>(videos), windows / std::chrono::duration<double>(to.start - from.start).count(),
+              each(from.redis, to.redis), each(from.coordinator, to.coordinator), each(from.own, to.own));
+  std::fflush(stdout);
+}
+
 void run(int jobs, int groups) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("reelfarm-bench-" + std::to_string(::getpid()));
@@ -117,20 +139,24 @@ void run(int jobs, int groups) {
     std::printf("%-12s %8.0f jobs a second, %.1f s\n", "accept", jobs / seconds, seconds);
     print_usage("coordinator", coordinator_before, usage_of(coordinator.pid()), seconds);
     print_usage("redis", redis_before, usage_of(redis.pid()), seconds);
+    std::fflush(stdout);
 
     coordinator_before = usage_of(coordinator.pid());
     redis_before = usage_of(redis.pid());
     start = Clock::now();
     const SimulatedWorkers workers(options, groups, kStitchers, kThreads);
     const WorkerCounts& counts = workers.counts();
-    auto said = Clock::now();
+    std::printf("%8s %9s %8s %11s %22s %22s %22s\n", "seconds", "windows", "videos", "windows/s", "redis us/window",
+                "coordinator us/window", "workers us/window");
+    Stretch stretch{
+        .start = start, .redis = redis_before, .coordinator = coordinator_before, .own = usage_of(::getpid())};
     while (counts.videos < jobs) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      if (seconds_since(said) < 30) continue;
-      said = Clock::now();
-      std::printf("  %.0f s: %lld windows, %lld videos\n", seconds_since(start), static_cast<long long>(counts.windows),
-                  static_cast<long long>(counts.videos));
-      std::fflush(stdout);
+      if (seconds_since(stretch.start) < kStretchSeconds) continue;
+      const Stretch next{Clock::now(), counts.windows, usage_of(redis.pid()), usage_of(coordinator.pid()),
+                         usage_of(::getpid())};
+      print_stretch(seconds_since(start), stretch, next, counts.videos);
+      stretch = next;
     }
     seconds = seconds_since(start);
     page.stop();

@@ -71,7 +71,14 @@ SimulatedWorkers::SimulatedWorkers(const queue::StoreOptions& options, int group
     }
     workers_.push_back(std::move(worker));
   }
-  for (int thread = 0; thread < threads; ++thread) threads_.emplace_back([=, this] { serve(thread, threads); });
+  const auto count = static_cast<std::size_t>(groups);
+  for (int thread = 0; thread < threads; ++thread) {
+    threads_.emplace_back(
+        [=, this] { serve(static_cast<std::size_t>(thread), static_cast<std::size_t>(threads), count); });
+  }
+  for (std::size_t index = count; index < workers_.size(); ++index) {
+    threads_.emplace_back([=, this] { serve(index, 1, index + 1); });
+  }
 }
 
 SimulatedWorkers::~SimulatedWorkers() {
@@ -79,12 +86,9 @@ SimulatedWorkers::~SimulatedWorkers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void SimulatedWorkers::serve(int first, int step) {
+void SimulatedWorkers::serve(std::size_t first, std::size_t step, std::size_t end) {
   while (!stop_) {
-    for (std::size_t index = static_cast<std::size_t>(first); index < workers_.size() && !stop_;
-         index += static_cast<std::size_t>(step)) {
-      serve_once(workers_[index]);
-    }
+    for (std::size_t index = first; index < end && !stop_; index += step) serve_once(workers_[index]);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }

@@ -21,8 +21,9 @@ struct WorkerCounts {
 };
 
 /// Groups and stitchers that speak the protocol of the real ones and render nothing: each registers, says that it is
-/// there, claims, ticks once a step, publishes the tail and finishes. A connection each; several are served by one
-/// thread, which is all that takes no time here.
+/// there, claims, ticks once a step, publishes the tail and finishes. A connection each; `threads` serve the groups,
+/// which is all that takes no time here, and each stitcher has one of its own: in turn with fifty groups it would
+/// stitch one video in the time of fifty windows.
 class SimulatedWorkers {
  public:
   SimulatedWorkers(const queue::StoreOptions& options, int groups, int stitchers, int threads);
@@ -31,7 +32,8 @@ class SimulatedWorkers {
 
  private:
   struct Worker;
-  void serve(int first, int step);
+  /// Workers first, first + step, ... below end, in turn.
+  void serve(std::size_t first, std::size_t step, std::size_t end);
   void serve_once(Worker& worker);
 
   std::vector<Worker> workers_;

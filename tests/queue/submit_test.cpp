@@ -241,6 +241,27 @@ TEST(Listing, GivesNewestFirstAndFilters) {
   EXPECT_FALSE(store.get_job(make_job_id()).has_value());
 }
 
+// More than one round trip reads at once, in both places where jobs are.
+TEST(Listing, GivesEachOfManyJobsOnceInOrder) {
+  constexpr int kJobs = 450;
+  TestFarm farm;
+  JobStore store = farm.make_store();
+  std::vector<std::string> ids;
+  for (const SubmitResult& result : store.submit_batch(std::vector<JobSpec>(kJobs, make_spec())))
+    ids.push_back(result.job);
+  for (std::size_t i = 0; i < ids.size(); i += 3) ASSERT_TRUE(store.accept(ids[i], make_plan(ids[i], make_spec(), 1)));
+  const auto listed = [&](const JobQuery& query) {
+    std::vector<std::string> found;
+    for (const JobRecord& job : store.list_jobs(query)) found.insert(found.begin(), job.id);
+    return found;
+  };
+  EXPECT_EQ(listed({}), ids);
+  EXPECT_EQ(listed({.limit = 250}), std::vector<std::string>(ids.end() - 250, ids.end()));
+  std::vector<std::string> accepted;
+  for (std::size_t i = 0; i < ids.size(); i += 3) accepted.push_back(ids[i]);
+  EXPECT_EQ(listed({.states = {JobState::queued}}), accepted);
+}
+
 TEST(After, HoldsAJobUntilAnotherIsDone) {
   TestFarm farm;
   JobStore store = farm.make_store();
