@@ -69,6 +69,20 @@ const Rows kSubmit = {
     kJson,
 };
 
+/// What a farm is told wherever it is started: on this machine or on a cluster.
+const Rows kParts = {
+    {"device", "D", "auto", "auto, cpu or cuda"},
+    {"dtype", "D", "auto",
+     "auto, fp32, bf16 or fp8 (8-bit products, on GPUs that have them); auto is what suits the device"},
+    {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
+    {"threads", "N", "cores / ranks", "CPU threads of each rank; of up: cores / all ranks"},
+    {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
+    {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
+    {"settle", "S", "60",
+     "seconds before a published file that cannot be found or read is made again: a network file system may show it "
+     "late"},
+};
+
 const Rows kSlurmJob = {
     {"bundle", "DIR", "required", "folder with the weights, on storage that the nodes share"},
     {"nodes", "N", "1", "nodes of each group"},
@@ -84,13 +98,6 @@ const Rows kSlurmJob = {
     {"container", "IMAGE", "none", "Apptainer image that the programs are run from, on the nodes"},
     {"stage", "DIR", "none", "folder on the disk of each node that gets a copy of the weights, once per node"},
     {"launcher", "NAME", "mpirun", "what starts the ranks inside the allocation: mpirun, or srun with PMIx"},
-    {"device", "D", "auto", "auto, cpu or cuda"},
-    {"dtype", "D", "auto", "auto, fp32, bf16 or fp8"},
-    {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
-    {"threads", "N", "cores / ranks", "CPU threads of each rank"},
-    {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
-    {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
-    {"settle", "S", "60", "seconds before a published file that cannot be found or read is made again"},
 };
 
 /// An option whose name means something else as a setting: the window of a reroll is no default for enqueue.
@@ -111,33 +118,23 @@ Command on_jobs(const std::string& name, const std::string& summary, int (*run)(
 std::vector<Command> all_commands() {
   return {
       {"up", "", "run a farm on this machine: Redis, coordinator, stitcher and worker groups", 0, 0,
-       with(
-           {{"groups", "N", "1", "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
-            {"ranks", "N", "1", "MPI ranks of each group"},
-            {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
-            {"device", "D", "auto", "auto, cpu or cuda"},
-            {"dtype", "D", "auto",
-             "auto, fp32, bf16 or fp8 (8-bit products, on GPUs that have them); auto is what suits the device"},
-            {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
-            {"threads", "N", "cores / all ranks", "CPU threads of each rank"},
-            {"max-memory", "SIZE", "none", "not in this version"},
-            {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
-            {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
-            {"settle", "S", "60",
-             "seconds before a published file that cannot be found or read is made again: a network file system may "
-             "show it late"},
-            {"redis-listen", "HOST[:PORT]", "this machine only",
-             "let groups on other machines reach the private Redis under this name; its password is kept in "
-             "DATA/redis/password, its address in DATA/farm.json"},
-            {"takeover", "S", "0",
-             "how long to wait for a farm on the same DATA to end: that of a node that died, or of a job that is "
-             "stopping"},
-            {"listen", "HOST:PORT", "none",
-             "serve the status page, its API and the metrics there; what other machines reach needs --token-file"},
-            {"token-file", "FILE", "none", "file with the token of the page: one line, chmod 600"},
-            {"detach", "", "off",
-             "go to the background; returns once a group has its weights; reelfarm down stops it"}},
-           kFarm),
+       with({{"groups", "N", "1", "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
+             {"ranks", "N", "1", "MPI ranks of each group"},
+             {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
+             {"max-memory", "SIZE", "none", "not in this version"},
+             {"redis-listen", "HOST[:PORT]", "this machine only",
+              "let groups on other machines reach the private Redis under this name; its password is kept in "
+              "DATA/redis/password, its address in DATA/farm.json"},
+             {"takeover", "S", "0",
+              "how long to wait for a farm on the same DATA to end: that of a node that died, or of a job that is "
+              "stopping"},
+             {"listen", "HOST:PORT", "none",
+              "serve the status page, its API and the metrics there; what other machines reach needs --token-file"},
+             {"token-file", "FILE", "none", "file with the token of the page: one line, chmod 600"},
+             {"log-format", "F", "text", "of the logs of all parts: text, or json, one object a line"},
+             {"detach", "", "off",
+              "go to the background; returns once a group has its weights; reelfarm down stops it"}},
+            with(kParts, kFarm)),
        run_up, ""},
       {"down", "", "stop the farm that up --detach left running; returns when every process of it is gone", 0, 0,
        with({{"timeout", "S", "600", "how long running windows may take to finish their step, then they are killed"},
@@ -214,7 +211,7 @@ std::vector<Command> all_commands() {
                   {"idle-exit", "S", "0", "a group ends after so many seconds with nothing to do; 0: it stays"},
                   {"only-groups", "", "off", "the farm itself runs elsewhere, on a login node: reelfarm up --groups 0"},
                   {"dry-run", "", "off", "print the scripts, submit nothing"}},
-                 kSlurmJob),
+                 with(kSlurmJob, kParts)),
             kFarm),
        run_slurm_submit, ""},
       {"slurm autoscale", "[-- SBATCH OPTION...]",
@@ -225,7 +222,7 @@ std::vector<Command> all_commands() {
                   {"every", "S", "30", "time between two looks"},
                   {"idle-exit", "S", "300", "a group ends after so many seconds with nothing to do"},
                   {"once", "", "off", "look once and end, for cron"}},
-                 kSlurmJob),
+                 with(kSlurmJob, kParts)),
             kFarm),
        run_slurm_autoscale, ""},
       {"render",

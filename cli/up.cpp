@@ -46,17 +46,18 @@ void refuse_what_comes_later(const Arguments& arguments) {
   if (arguments.has("max-memory")) throw BadInput("--max-memory is not in this version");
 }
 
-ChildPlan service(const std::string& name, const Arguments& arguments, const queue::DataFolder& data) {
-  ChildPlan plan{name, find_sibling("reelfarm-" + name), {"--data", data.root().string()}};
-  if (arguments.has("farm")) plan.arguments.insert(plan.arguments.end(), {"--farm", arguments.text("farm")});
-  if (arguments.flag("allow-volatile")) plan.arguments.emplace_back("--allow-volatile");
-  return plan;
-}
-
 /// The program that gets the option checks it.
 void pass_on(const char* name, const Arguments& arguments, ChildPlan& plan) {
   if (arguments.has(name))
     plan.arguments.insert(plan.arguments.end(), {std::string("--") + name, arguments.text(name)});
+}
+
+ChildPlan service(const std::string& name, const Arguments& arguments, const queue::DataFolder& data) {
+  ChildPlan plan{name, find_sibling("reelfarm-" + name), {"--data", data.root().string()}};
+  if (arguments.has("farm")) plan.arguments.insert(plan.arguments.end(), {"--farm", arguments.text("farm")});
+  if (arguments.flag("allow-volatile")) plan.arguments.emplace_back("--allow-volatile");
+  pass_on("log-format", arguments, plan);
+  return plan;
 }
 
 std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::DataFolder& data) {

@@ -16,6 +16,7 @@
 #include "coordinator/output_placement.hpp"
 #include "coordinator/output_template.hpp"
 #include "coordinator/rebuild.hpp"
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "queue/event.hpp"
@@ -87,7 +88,7 @@ void Coordinator::keep_running(const char* what, const std::function<void()>& st
       if (!failing.empty()) spdlog::info("{}=recovered", what);
       failing.clear();
     } catch (const std::exception& error) {
-      if (failing != error.what()) spdlog::error("{}=failing error=\"{}\"", what, error.what());
+      if (failing != error.what()) spdlog::error("{}=failing error={}", what, logging::quoted(error.what()));
       failing = error.what();
       pause(options_.retry_pause);
     }
@@ -199,11 +200,11 @@ bool Coordinator::follow(queue::JobStore& store, const queue::JobRecord& job) {
     kept = keep_state(data_, store, job);
     if (!kept) bring_back(store, data_, job.id);
   } catch (const artifacts::ArtifactError& error) {
-    spdlog::error("job={} state_file=failed error=\"{}\"", job.id, error.what());
+    spdlog::error("job={} state_file=failed error={}", job.id, logging::quoted(error.what()));
   } catch (const queue::CodecError& error) {
-    spdlog::error("job={} state=behind error=\"{}\"", job.id, error.what());
+    spdlog::error("job={} state=behind error={}", job.id, logging::quoted(error.what()));
   } catch (const std::invalid_argument& error) {
-    spdlog::error("job={} state=behind error=\"{}\"", job.id, error.what());
+    spdlog::error("job={} state=behind error={}", job.id, logging::quoted(error.what()));
   }
   return place(store, job) && kept;
 }
@@ -222,9 +223,10 @@ bool Coordinator::place(queue::JobStore& store, const queue::JobRecord& job) {
   if (!lies_under(expand_output(first.spec.output, first.id, chosen->spec), options_.output_root)) return true;
   if (placed_take(data_, first.id) == used) return true;
   try {
-    spdlog::info("job={} take={} output=\"{}\"", first.id, used, place_take(data_, first, *chosen).string());
+    spdlog::info("job={} take={} output={}", first.id, used,
+                 logging::quoted(place_take(data_, first, *chosen).string()));
   } catch (const std::exception& error) {
-    spdlog::error("job={} take={} output=failed error=\"{}\"", first.id, used, error.what());
+    spdlog::error("job={} take={} output=failed error={}", first.id, used, logging::quoted(error.what()));
     return false;
   }
   return true;

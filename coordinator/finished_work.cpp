@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "coordinator/published_window.hpp"
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/errors.hpp"
 
 namespace reelfarm::coordinator {
@@ -41,7 +42,7 @@ std::vector<Found> whole_windows(const fs::path& folder) {
     try {
       windows.push_back({path, artifacts::open_window(path, artifacts::Check::kSizes)});
     } catch (const artifacts::ArtifactError& error) {
-      spdlog::warn("window=passed_by error=\"{}\"", error.what());
+      spdlog::warn("window=passed_by error={}", logging::quoted(error.what()));
     }
   }
   return windows;
@@ -56,7 +57,7 @@ bool passes(const Found& window, artifacts::Check check) try {
   artifacts::open_window(window.folder, check);
   return true;
 } catch (const artifacts::ArtifactError& error) {
-  spdlog::warn("window=passed_by error=\"{}\"", error.what());
+  spdlog::warn("window=passed_by error={}", logging::quoted(error.what()));
   return false;
 }
 

@@ -10,6 +10,7 @@
 
 #include "coordinator/planner.hpp"
 #include "coordinator/take.hpp"
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 
@@ -109,7 +110,7 @@ JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundle
     if (auto existing = read_job_file(data_, entry.job)) return *existing;
   } catch (const queue::CodecError& error) {
     // Only an accepted job's file is worth keeping, and this one is still in the inbox.
-    spdlog::warn("job={} job_file=unreadable action=replan text=\"{}\"", entry.job, error.what());
+    spdlog::warn("job={} job_file=unreadable action=replan text={}", entry.job, logging::quoted(error.what()));
     std::filesystem::remove(data_.job_file(entry.job));
   }
   check_request(entry.spec);
@@ -125,7 +126,8 @@ JobFile Inbox::decide(const queue::InboxEntry& entry, const KnownBundles& bundle
     completed.spec.family = take.family;
     completed.spec.take = take.number;
   }
-  for (const std::string& warning : completed.warnings) spdlog::warn("job={} warning=\"{}\"", entry.job, warning);
+  for (const std::string& warning : completed.warnings)
+    spdlog::warn("job={} warning={}", entry.job, logging::quoted(warning));
   JobFile file;
   file.job = entry.job;
   file.asked = entry.spec;
@@ -194,7 +196,7 @@ void Inbox::reject(const std::string& job, const std::string& reason, InboxResul
   waiting_.erase(job);
   if (store_.reject(job, reason)) {
     ++result.rejected;
-    spdlog::info("job={} state=rejected reason=\"{}\"", job, reason);
+    spdlog::info("job={} state=rejected reason={}", job, logging::quoted(reason));
   }
 }
 
@@ -204,7 +206,7 @@ void Inbox::keep_waiting(const std::string& job, const std::string& reason, Inbo
   if (logged != reason) {
     logged = reason;
     store_.note_waiting(job, reason);
-    spdlog::warn("job={} state=submitted reason=\"{}\"", job, reason);
+    spdlog::warn("job={} state=submitted reason={}", job, logging::quoted(reason));
   }
 }
 

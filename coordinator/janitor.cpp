@@ -6,6 +6,7 @@
 
 #include "coordinator/kept_state.hpp"
 #include "coordinator/removal.hpp"
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "queue/errors.hpp"
 
@@ -47,7 +48,7 @@ Removed remove_folder(const fs::path& folder, const std::string& job, const char
     remove_tree(folder);
     return Removed::all;
   } catch (const artifacts::StorageError& problem) {
-    spdlog::warn("job={} {}=kept error=\"{}\"", job, what, problem.what());
+    spdlog::warn("job={} {}=kept error={}", job, what, logging::quoted(problem.what()));
     return Removed::not_all;
   }
 }

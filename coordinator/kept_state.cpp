@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "coordinator/report_json.hpp"
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/json_integer.hpp"
 #include "queue/codec.hpp"
@@ -71,7 +72,7 @@ KeptState parse_kept_state(const std::string& text) try {
 std::optional<KeptState> parse_if_readable(const std::string& job, const std::string& text) try {
   return parse_kept_state(text);
 } catch (const queue::CodecError& error) {
-  spdlog::warn("job={} state_file=replaced error=\"{}\"", job, error.what());
+  spdlog::warn("job={} state_file=replaced error={}", job, logging::quoted(error.what()));
   return std::nullopt;
 }
 

@@ -1,18 +1,18 @@
 // reelfarm-coordinator: plans what clients submit and looks after leases.
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdio>
 #include <thread>
 
 #include "coordinator/http/errors.hpp"
 #include "coordinator/options.hpp"
+#include "logging/log.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "queue/errors.hpp"
 
 namespace {
 
+constexpr const char* kProgram = "coordinator";
 constexpr int kBadInput = 2;
 constexpr int kFarmUnreachable = 3;
 
@@ -28,6 +28,7 @@ int run(int argc, char** argv) {
   using namespace reelfarm;
   auto options = coordinator::read_options(argc, argv);
   if (!options) return 0;
+  logging::start(kProgram, options->log_format);
   // Blocked before any thread exists, so that every thread inherits it and only sigwait sees them.
   const sigset_t signals = termination_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -52,15 +53,13 @@ int run(int argc, char** argv) {
 }
 
 int complain(const char* text, int code) {
-  std::fprintf(stderr, "reelfarm-coordinator: %s\n", text);
-  return code;
+  return reelfarm::logging::complain(kProgram, text, code);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("coordinator"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l %v");
+  reelfarm::logging::start(kProgram);
   try {
     return run(argc, argv);
   } catch (const reelfarm::queue::ConnectionError& error) {

@@ -17,6 +17,7 @@ std::string from_environment(const std::string& name) {
   if (name == "REELFARM_HIGH_WATER") return "high-water";
   if (name == "REELFARM_LISTEN") return "listen";
   if (name == "REELFARM_TOKEN_FILE") return "token-file";
+  if (name == "REELFARM_LOG_FORMAT") return "log-format";
   return {};
 }
 
@@ -57,6 +58,8 @@ std::optional<ProgramOptions> read_options(int argc, char** argv) {
   add("listen", po::value(&listen),
       "HOST:PORT of the status page, its API and the metrics; an address that other machines reach needs a token");
   add("token-file", po::value(&token_file), "file with the token of the page, one line, readable by its owner only");
+  add("log-format", po::value(&program.log_format)->default_value(logging::Format::text, "text"),
+      "text, or json: one object a line");
   add("farm", po::value(&command.store.farm)->default_value(command.store.farm), "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&command.store.allow_volatile), "accept a Redis without persistence");
   try {

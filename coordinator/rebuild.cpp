@@ -10,6 +10,7 @@
 #include "coordinator/finished_work.hpp"
 #include "coordinator/job_file.hpp"
 #include "coordinator/kept_state.hpp"
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
@@ -45,17 +46,17 @@ JobsInData jobs_in(const queue::DataFolder& data) {
 KeptState kept_state_of(const queue::DataFolder& data, const std::string& job) try {
   return read_kept_state(data, job).value_or(KeptState{});
 } catch (const queue::CodecError& error) {
-  spdlog::warn("job={} state_file=unreadable error=\"{}\"", job, error.what());
+  spdlog::warn("job={} state_file=unreadable error={}", job, logging::quoted(error.what()));
   return {};
 }
 
 bool is_whole(const queue::DataFolder& data, const queue::FinishReport& report) try {
   return artifacts::sha256_of_file(data.absolute(report.artifact.path)) == report.artifact.sha256;
 } catch (const artifacts::ArtifactError& error) {
-  spdlog::warn("image=passed_by error=\"{}\"", error.what());
+  spdlog::warn("image=passed_by error={}", logging::quoted(error.what()));
   return false;
 } catch (const queue::DataFolderError& error) {
-  spdlog::warn("image=passed_by error=\"{}\"", error.what());
+  spdlog::warn("image=passed_by error={}", logging::quoted(error.what()));
   return false;
 }
 
@@ -98,7 +99,7 @@ void register_bundles(queue::JobStore& store, const std::vector<JobFile>& files)
 }
 
 void bury(queue::JobStore& store, const queue::DataFolder& data, const std::string& job, const std::string& reason) {
-  spdlog::error("job={} state=lost reason=\"{}\"", job, reason);
+  spdlog::error("job={} state=lost reason={}", job, logging::quoted(reason));
   store.bury(job, reason, artifacts::read_file(data.job_file(job)));
 }
 
@@ -113,7 +114,7 @@ RebuildResult rebuild(queue::JobStore& store, const queue::DataFolder& data) {
       work();
       return;
     } catch (const artifacts::ArtifactError& error) {
-      spdlog::error("job={} state=lost error=\"{}\"", job, error.what());
+      spdlog::error("job={} state=lost error={}", job, logging::quoted(error.what()));
       return;
     } catch (const queue::CodecError& error) {
       bury(store, data, job, error.what());

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "logging/log_format.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 
@@ -54,9 +55,9 @@ int finish_removals(queue::JobStore& store, const queue::DataFolder& data) {
       ++finished;
       spdlog::info("job={} files=removed", removal.job);
     } catch (const artifacts::StorageError& error) {
-      spdlog::warn("job={} files=kept error=\"{}\"", removal.job, error.what());
+      spdlog::warn("job={} files=kept error={}", removal.job, logging::quoted(error.what()));
     } catch (const queue::DataFolderError& error) {
-      spdlog::warn("job={} files=kept error=\"{}\"", removal.job, error.what());
+      spdlog::warn("job={} files=kept error={}", removal.job, logging::quoted(error.what()));
     }
   }
   return finished;

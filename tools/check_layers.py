@@ -21,6 +21,7 @@ HEAVY = {"torch": TORCH, "CUDA": CUDA, "MPI": MPI}
 
 # module -> (our modules it may include, outside families it may not include). The longest prefix of a path decides.
 RULES = {
+    "logging": ({"logging"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "queue": ({"queue"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "pipeline/windows": ({"pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/artifacts": ({"pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
@@ -31,13 +32,13 @@ RULES = {
     "pipeline": ({"pipeline", "parallel"}, ["MPI", "hiredis"]),
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
     # Of the pipeline it knows how long a prompt may be, and nothing of models.
-    "coordinator": ({"coordinator", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
-    "coordinator/http": ({"coordinator/http"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "worker/agent": ({"worker/agent", "worker/protocol", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "coordinator": ({"coordinator", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "coordinator/http": ({"coordinator/http", "logging"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "worker/agent": ({"worker/agent", "worker/protocol", "logging", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "worker/protocol": ({"worker/protocol"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "worker/stitcher": ({"worker/stitcher", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
+    "worker/stitcher": ({"worker/stitcher", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
                          "pipeline/video"}, ["torch", "CUDA", "MPI"]),
-    "worker/ranks": ({"worker/ranks", "worker/protocol", "pipeline", "parallel"}, ["hiredis"]),
+    "worker/ranks": ({"worker/ranks", "worker/protocol", "logging", "pipeline", "parallel"}, ["hiredis"]),
     "cli/image": ({"cli/image", "pipeline/video", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/bundle": ({"cli/bundle", "pipeline/weights", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/render": ({"cli/render", "pipeline", "parallel"}, ["hiredis"]),
@@ -45,7 +46,7 @@ RULES = {
     "cli": ({"cli", "coordinator", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
 }
 FAMILIES = {**HEAVY, "ffmpeg": FFMPEG, "hiredis": HIREDIS}
-OURS = ("queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
+OURS = ("logging/", "queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
 
 
 def rule_of(path: str):

@@ -13,6 +13,7 @@
 #include "coordinator/http/errors.hpp"
 #include "coordinator/http/guard.hpp"
 #include "coordinator/http/reply_writer.hpp"
+#include "logging/log_format.hpp"
 
 namespace reelfarm::http {
 namespace {
@@ -139,7 +140,7 @@ struct Server::Impl : httplib::Server {
     } catch (const Refusal& refusal) {
       reply = error_reply(refusal.status(), refusal.what());
     } catch (const std::exception& error) {
-      spdlog::error("page={} failed error=\"{}\"", request.path, error.what());
+      spdlog::error("page={} failed error={}", logging::quoted(request.path), logging::quoted(error.what()));
       reply = error_reply(500, error.what());
     }
     write_reply(std::move(reply), request.header("range"), response);

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "logging/log_format.hpp"
+
 namespace reelfarm::page {
 namespace {
 
@@ -59,7 +61,7 @@ void FarmWatch::follow() {
       if (!failing.empty()) spdlog::info("page_watch=recovered");
       failing.clear();
     } catch (const std::exception& error) {
-      if (failing != error.what()) spdlog::error("page_watch=failing error=\"{}\"", error.what());
+      if (failing != error.what()) spdlog::error("page_watch=failing error={}", logging::quoted(error.what()));
       failing = error.what();
       events.reset();
       std::unique_lock lock(mutex_);

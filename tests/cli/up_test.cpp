@@ -75,11 +75,11 @@ TEST_F(UpTest, DetachReturnsWhenReadyAndDownWhenEveryProcessIsGone) {
   EXPECT_EQ(line_.run({"status", "--data", data()}).code, 3);
 }
 
-TEST_F(UpTest, HighWaterAndSettleReachTheProgramsThatGoByThem) {
+TEST_F(UpTest, OptionsReachTheProgramsThatGoByThem) {
   const Ended refused = line_.run(up({"--detach", "--high-water", "200%"}));
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.errors, HasSubstr("--high-water '200%'"));
-  ASSERT_EQ(line_.run(up({"--detach", "--high-water", "90%", "--settle", "2.5"})).code, 0);
+  ASSERT_EQ(line_.run(up({"--detach", "--high-water", "90%", "--settle", "2.5", "--log-format", "json"})).code, 0);
   const auto words_of = [&](const char* program) {
     std::ifstream file("/proc/" + std::to_string(farm().at("pids").at(program).get<pid_t>()) + "/cmdline");
     std::string words{std::istreambuf_iterator<char>(file), {}};
@@ -89,6 +89,19 @@ TEST_F(UpTest, HighWaterAndSettleReachTheProgramsThatGoByThem) {
   EXPECT_THAT(words_of("coordinator"), HasSubstr("--high-water 90%"));
   EXPECT_THAT(words_of("stitcher"), HasSubstr("--settle 2.5"));
   EXPECT_THAT(words_of("worker-0"), HasSubstr("--settle 2.5"));
+  for (const char* program : {"coordinator", "stitcher", "worker-0"}) {
+    EXPECT_THAT(words_of(program), HasSubstr("--log-format json"));
+  }
+  std::ifstream log(line_.path("data") / "logs" / "coordinator.log");
+  int lines = 0;
+  for (std::string line; std::getline(log, line); ++lines) {
+    // The try that was refused did not come so far as to know its format.
+    if (line.find("--high-water '200%'") != std::string::npos) continue;
+    const json document = json::parse(line, nullptr, false);
+    ASSERT_TRUE(document.is_object()) << line;
+    EXPECT_EQ(document.at("program"), "coordinator");
+  }
+  EXPECT_GT(lines, 1);
 }
 
 TEST_F(UpTest, ListenServesThePageThatFarmJsonNames) {

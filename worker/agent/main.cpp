@@ -1,16 +1,15 @@
 // reelfarm-worker: the agent of one worker group.
 #include <poll.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <system_error>
 
+#include "logging/log.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/errors.hpp"
 #include "queue/job_store.hpp"
@@ -21,6 +20,7 @@
 
 namespace {
 
+constexpr const char* kProgram = "worker";
 constexpr int kBadInput = 2;
 constexpr int kFarmUnreachable = 3;
 
@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   using namespace reelfarm;
   auto command = worker::read_options(argc, argv);
   if (!command) return 0;
+  logging::start(kProgram, command->log_format);
   // Blocked before any thread exists, so that every thread inherits it.
   const worker::Descriptor signals = termination_signals();
   const queue::BundleLimits limits = worker::inspect_bundle(command->bundle_program, command->bundle);
@@ -94,24 +95,19 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("worker"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l %v");
+  using reelfarm::logging::complain;
+  reelfarm::logging::start(kProgram);
   try {
     return run(argc, argv);
   } catch (const reelfarm::worker::OptionError& error) {
-    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
-    return kBadInput;
+    return complain(kProgram, error.what(), kBadInput);
   } catch (const reelfarm::worker::BundleRefused& error) {
-    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
-    return kBadInput;
+    return complain(kProgram, error.what(), kBadInput);
   } catch (const reelfarm::queue::ConnectionError& error) {
-    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
-    return kFarmUnreachable;
+    return complain(kProgram, error.what(), kFarmUnreachable);
   } catch (const reelfarm::queue::Error& error) {
-    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
-    return kBadInput;
+    return complain(kProgram, error.what(), kBadInput);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "reelfarm-worker: %s\n", error.what());
-    return 1;
+    return complain(kProgram, error.what(), 1);
   }
 }

@@ -42,8 +42,8 @@ std::string from_environment(const std::string& name) {
   if (!name.starts_with("REELFARM_")) return {};
   std::string option = name.substr(9);
   for (char& letter : option) letter = letter == '_' ? '-' : static_cast<char>(std::tolower(letter));
-  static const std::vector<std::string> known = {"redis", "data",   "bundle", "ranks",   "launcher",
-                                                 "mesh",  "device", "dtype",  "threads", "farm"};
+  static const std::vector<std::string> known = {"redis",  "data",  "bundle",  "ranks", "launcher",  "mesh",
+                                                 "device", "dtype", "threads", "farm",  "log-format"};
   return std::find(known.begin(), known.end(), option) != known.end() ? option : std::string();
 }
 
@@ -105,6 +105,8 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   add("idle-exit", po::value(&idle_s)->default_value(0), "end after so many seconds with nothing to do; 0: never");
   add("ranks-program", po::value(&ranks_program)->default_value(beside_this_program("reelfarm-ranks").string()),
       "the program that the launcher starts");
+  add("log-format", po::value(&command.log_format)->default_value(logging::Format::text, "text"),
+      "text, or json: one object a line");
   add("host", po::value(&agent.host)->default_value(host_name()), "this machine's name in the farm");
 
   po::variables_map values;
@@ -150,6 +152,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   arguments = {
       "--bundle",  command.bundle.string(), "--data", agent.data.string(), "--device", device, "--dtype", dtype,
       "--threads", std::to_string(threads), "--gpu",  std::to_string(gpu)};
+  if (command.log_format == logging::Format::json) arguments.insert(arguments.end(), {"--log-format", "json"});
   if (!mesh.empty()) arguments.insert(arguments.end(), {"--mesh", mesh});
   if (!tiles.empty()) arguments.insert(arguments.end(), {"--tiles", tiles});
   return command;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "logging/log_format.hpp"
 #include "worker/agent/agent.hpp"
 
 namespace reelfarm::worker {
@@ -17,6 +18,7 @@ class OptionError : public std::runtime_error {
 
 struct WorkerCommand {
   AgentOptions agent;
+  logging::Format log_format = logging::Format::text;
   std::filesystem::path bundle;
   std::filesystem::path bundle_program;  ///< reelfarm-bundle
   std::chrono::milliseconds wait_for_farm{0};

@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "logging/log.hpp"
 #include "parallel/all_or_none.hpp"
 #include "parallel/mpi_session.hpp"
 #include "pipeline/nn/host_memory.hpp"
@@ -32,6 +32,7 @@ using namespace reelfarm;
 
 // The agent takes code 2 as "will not get better by itself".
 constexpr int kBadInput = 2;
+constexpr const char* kProgram = "ranks";
 
 /// What every rank of the group must have alike.
 struct Plan {
@@ -57,8 +58,7 @@ Plan plan_of(const worker::RanksOptions& options, parallel::ProcessGroup& world)
     weights::Bundle bundle = weights::Bundle::open(options.bundle);
     const c10::Device device = nn::resolve_device(options.device);
     const nn::ResolvedPlacement resolved = nn::resolve_placement(options.dtype, device);
-    if (world.rank() == 0 && !resolved.note.empty())
-      std::fprintf(stderr, "reelfarm-ranks: %s\n", resolved.note.c_str());
+    if (world.rank() == 0 && !resolved.note.empty()) logging::warn(resolved.note);
     const auto mesh = render::mesh_for(bundle, options.mesh, world.size(), ranks_of_machine);
     plan.emplace(Plan{std::move(bundle), resolved.placement, mesh, threads});
   });
@@ -137,13 +137,14 @@ int main(int argc, char** argv) {
   try {
     const auto options = worker::read_options(argc, argv);
     if (!options) return 0;
+    logging::start(kProgram, options->log_format);
     render::take_own_gpu(options->device, options->gpu, std::getenv(parallel::MpiSession::kLocalRank),
                          std::getenv(render::kVisibleGpus));
     parallel::MpiSession session(argc, argv);
     auto world = parallel::MpiSession::world();
+    logging::start(kProgram, options->log_format, world->rank());
     const auto fail = [rank = world->rank()](int code, const std::exception& error) {
-      std::fprintf(stderr, "reelfarm-ranks: rank %d: %s\n", rank, error.what());
-      return code;
+      return logging::complain(kProgram, "rank " + std::to_string(rank) + ": " + error.what(), code);
     };
     try {
       run(*options, std::move(world));
@@ -162,7 +163,6 @@ int main(int argc, char** argv) {
       return fail(1, error);
     }
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "reelfarm-ranks: %s\n", error.what());
-    return kBadInput;
+    return logging::complain(kProgram, error.what(), kBadInput);
   }
 }

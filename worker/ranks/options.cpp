@@ -26,6 +26,8 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
   add("mesh", po::value(&read.mesh), "ulysses x ring, as UxR");
   add("tiles", po::value(&read.tiles)->default_value(read.tiles), "tile plan of the VAE");
   add("threads", po::value(&read.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
+  add("log-format", po::value(&read.log_format)->default_value(logging::Format::text, "text"),
+      "text, or json: one object a line");
   po::variables_map values;
   try {
     po::store(po::parse_command_line(argc, argv, options), values);

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "logging/log_format.hpp"
+
 namespace reelfarm::worker {
 
 /// The command line is wrong; the text says how.
@@ -17,6 +19,7 @@ struct RanksOptions {
   std::filesystem::path bundle;
   std::filesystem::path data;
   std::filesystem::path agent_socket;
+  logging::Format log_format = logging::Format::text;
   std::string device = "auto";
   std::string dtype = "auto";
   std::string mesh;

@@ -1,18 +1,17 @@
 // reelfarm-stitcher: windows to videos.
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <exception>
 #include <thread>
 
+#include "logging/log.hpp"
 #include "queue/errors.hpp"
 #include "worker/stitcher/options.hpp"
 
 namespace {
 
+constexpr const char* kProgram = "stitcher";
 constexpr int kBadInput = 2;
 constexpr int kFarmUnreachable = 3;
 
@@ -26,12 +25,13 @@ sigset_t termination_signals() {
 
 int run(int argc, char** argv) {
   using namespace reelfarm;
-  auto options = worker::read_stitcher_options(argc, argv);
-  if (!options) return 0;
+  auto command = worker::read_stitcher_options(argc, argv);
+  if (!command) return 0;
+  logging::start(kProgram, command->log_format);
   // Blocked before any thread exists, so that every thread inherits it and only sigwait sees them.
   const sigset_t signals = termination_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  worker::StitcherService service(std::move(*options));
+  worker::StitcherService service(std::move(command->stitcher));
   std::exception_ptr failure;
   std::thread work([&] {
     try {
@@ -52,15 +52,13 @@ int run(int argc, char** argv) {
 }
 
 int complain(const char* text, int code) {
-  std::fprintf(stderr, "reelfarm-stitcher: %s\n", text);
-  return code;
+  return reelfarm::logging::complain(kProgram, text, code);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("stitcher"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l %v");
+  reelfarm::logging::start(kProgram);
   try {
     return run(argc, argv);
   } catch (const reelfarm::worker::StitcherOptionError& error) {

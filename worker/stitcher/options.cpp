@@ -20,13 +20,15 @@ std::string from_environment(const std::string& name) {
   if (name == "REELFARM_REDIS") return "redis";
   if (name == "REELFARM_DATA") return "data";
   if (name == "REELFARM_FARM") return "farm";
+  if (name == "REELFARM_LOG_FORMAT") return "log-format";
   return {};
 }
 
 }  // namespace
 
-std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
-  StitcherOptions stitcher;
+std::optional<StitcherCommand> read_stitcher_options(int argc, char** argv) {
+  StitcherCommand command;
+  StitcherOptions& stitcher = command.stitcher;
   std::string data;
   double lease_s = 0;
   double settle_s = 0;
@@ -51,6 +53,8 @@ std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
   add("farm", po::value(&stitcher.store.farm)->default_value(stitcher.store.farm),
       "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&stitcher.store.allow_volatile), "accept a Redis without persistence");
+  add("log-format", po::value(&command.log_format)->default_value(logging::Format::text, "text"),
+      "text, or json: one object a line");
   add("host", po::value(&stitcher.host)->default_value(host_name()), "this machine's name in the farm");
   try {
     po::variables_map values;
@@ -78,7 +82,7 @@ std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv) {
   stitcher.store.retry.input_settle =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(settle_s));
   stitcher.data = std::filesystem::absolute(data);
-  return stitcher;
+  return command;
 }
 
 }  // namespace reelfarm::worker

@@ -3,6 +3,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "logging/log_format.hpp"
 #include "worker/stitcher/service.hpp"
 
 namespace reelfarm::worker {
@@ -13,8 +14,13 @@ class StitcherOptionError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+struct StitcherCommand {
+  StitcherOptions stitcher;
+  logging::Format log_format = logging::Format::text;
+};
+
 /// Reads the command line and REELFARM_* variables; nothing when --help was asked for and printed.
 /// Throws StitcherOptionError.
-std::optional<StitcherOptions> read_stitcher_options(int argc, char** argv);
+std::optional<StitcherCommand> read_stitcher_options(int argc, char** argv);
 
 }  // namespace reelfarm::worker
