@@ -121,6 +121,9 @@ std::vector<Command> all_commands() {
        with({{"groups", "N", "1", "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
              {"ranks", "N", "1", "MPI ranks of each group"},
              {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
+             {"hours", "SPANS", "round the clock",
+              "times of day at which the groups work, as 20:00-07:00, several with commas between, in this machine's "
+              "time zone; outside them they finish their step, give back what they hold, and wait"},
              {"max-memory", "SIZE", "none", "not in this version"},
              {"redis-listen", "HOST[:PORT]", "this machine only",
               "let groups on other machines reach the private Redis under this name; its password is kept in "

@@ -49,6 +49,9 @@ void check_groups(const FarmRecords& records, std::vector<Finding>& findings) {
                           "see its log, mend what it names, start it again"});
     } else if (group.state == GroupState::gone) {
       findings.push_back({Health::note, "group", name + " is gone without a word", "start it again if it is missed"});
+    } else if (group.state == GroupState::draining) {
+      findings.push_back({Health::note, "group", name + " rests" + (group.note.empty() ? "" : ": " + group.note),
+                          group.drain_requested ? "'reelfarm undrain' lets it take work again" : "its time will come"});
     } else if (!group.note.empty()) {
       findings.push_back({Health::problem, "group", name + " takes nothing: " + group.note, "mend what it names"});
     } else {

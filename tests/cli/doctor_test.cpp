@@ -57,6 +57,15 @@ TEST(CheckFarm, ClocksThatDifferAreNoted) {
   EXPECT_THAT(problems(records), testing::ElementsAre(HasSubstr("1 min 00 s behind the Redis server")));
 }
 
+TEST(CheckFarm, AGroupOutsideItsHoursIsNoProblem) {
+  FarmRecords records = healthy();
+  records.groups.push_back(records.groups[0]);
+  records.groups[1].state = queue::GroupState::draining;
+  records.groups[1].note = "outside its hours, 20:00-07:00";
+  EXPECT_THAT(problems(records), testing::ElementsAre("group: g1 (host h1) rests: outside its hours, 20:00-07:00"));
+  EXPECT_EQ(check_farm(records)[3].health, Health::note);
+}
+
 TEST(CheckFarm, AFullDiskIsAProblem) {
   FarmRecords records = healthy();
   records.disk->full = true;

@@ -79,7 +79,11 @@ TEST_F(UpTest, OptionsReachTheProgramsThatGoByThem) {
   const Ended refused = line_.run(up({"--detach", "--high-water", "200%"}));
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.errors, HasSubstr("--high-water '200%'"));
-  ASSERT_EQ(line_.run(up({"--detach", "--high-water", "90%", "--settle", "2.5", "--log-format", "json"})).code, 0);
+  ASSERT_EQ(line_
+                .run(up({"--detach", "--high-water", "90%", "--settle", "2.5", "--hours", "00:00-24:00", "--log-format",
+                         "json"}))
+                .code,
+            0);
   const auto words_of = [&](const char* program) {
     std::ifstream file("/proc/" + std::to_string(farm().at("pids").at(program).get<pid_t>()) + "/cmdline");
     std::string words{std::istreambuf_iterator<char>(file), {}};
@@ -88,7 +92,7 @@ TEST_F(UpTest, OptionsReachTheProgramsThatGoByThem) {
   };
   EXPECT_THAT(words_of("coordinator"), HasSubstr("--high-water 90%"));
   EXPECT_THAT(words_of("stitcher"), HasSubstr("--settle 2.5"));
-  EXPECT_THAT(words_of("worker-0"), HasSubstr("--settle 2.5"));
+  EXPECT_THAT(words_of("worker-0"), HasSubstr("--settle 2.5 --hours 00:00-24:00"));
   for (const char* program : {"coordinator", "stitcher", "worker-0"}) {
     EXPECT_THAT(words_of(program), HasSubstr("--log-format json"));
   }

@@ -77,6 +77,8 @@ class AgentTest : public testing::Test {
     options.restart_pause = milliseconds(10);
     options.heartbeat = milliseconds(300);
     options.idle_exit = idle_exit_;
+    options.hours = hours_;
+    options.wall_clock = [this] { return wall_clock_.load(); };
     agent_ = std::thread([this, options] { exit_code_ = Agent(options).run(drain_); });
   }
 
@@ -163,6 +165,8 @@ class AgentTest : public testing::Test {
 
   std::filesystem::path root_;
   milliseconds idle_exit_{0};
+  std::optional<WorkingHours> hours_;
+  std::atomic<std::chrono::system_clock::time_point> wall_clock_{std::chrono::system_clock::now()};
   milliseconds deadline_floor_ = seconds(20);  ///< no pause of a busy machine is taken for a hung rank
   std::optional<PrivateRedis> redis_;
   std::optional<JobStore> store_;

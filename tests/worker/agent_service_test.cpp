@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -64,6 +66,36 @@ TEST_F(AgentTest, AGroupWithNothingToDoEndsWhenAskedTo) {
   EXPECT_EQ(join(), 0);
   EXPECT_EQ(window(job).state, TaskState::done) << "it left before it had done what there was";
   EXPECT_TRUE(store_->list_groups().empty());
+}
+
+TEST_F(AgentTest, OutsideItsHoursAGroupGivesBackWhatItHoldsAndWaitsForThemToBegin) {
+  // Of one minute: it is over a minute later, and begins at the same time of the next day.
+  const std::time_t now = std::chrono::system_clock::to_time_t(wall_clock_.load());
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  char span[32];
+  const int begin = 60 * local.tm_hour + local.tm_min;
+  const int end = (begin + 1) % 1440;
+  std::snprintf(span, sizeof span, "%02d:%02d-%02d:%02d", begin / 60, begin % 60, end / 60, end % 60);
+  hours_.emplace(span);
+  const std::string job = add_job("slow");
+  start_agent();
+  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  wall_clock_ = wall_clock_.load() + std::chrono::minutes(1);
+  ASSERT_TRUE(becomes(job, 0, TaskState::ready));
+  const TaskRecord record = window(job);
+  EXPECT_EQ(record.preemptions, 1);
+  EXPECT_EQ(record.crashes, 0);
+  ASSERT_TRUE(eventually([&] {
+    const auto groups = store_->list_groups();
+    return groups.size() == 1 && groups[0].state == GroupState::draining &&
+           groups[0].note == std::string("outside its hours, ") + span;
+  }));
+  store_->cancel(job);
+  const std::string next = add_job("render");
+  wall_clock_ = wall_clock_.load() - std::chrono::minutes(1);
+  EXPECT_TRUE(becomes(next, 0, TaskState::done)) << "its hours have begun again";
+  EXPECT_TRUE(eventually([&] { return store_->list_groups().at(0).note.empty(); }));
 }
 
 TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {

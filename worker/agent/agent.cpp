@@ -132,7 +132,7 @@ void Agent::Impl::begin_drain(const std::string& why) {
   draining = true;
   drain_began = Clock::now();
   next_heartbeat = {};
-  for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
+  stop_all_tasks();
 }
 
 void Agent::Impl::leave_when_idle() {

@@ -19,16 +19,15 @@ void Agent::Impl::talk_to_queue() {
       store.register_group(record);
       registered = true;
     }
+    keep_hours();
     if (now >= next_heartbeat) {
       next_heartbeat = now + options.heartbeat;
-      const auto state = draining || drain_requested ? queue::GroupState::draining
-                         : !rendering()              ? queue::GroupState::starting
-                         : held.empty()              ? queue::GroupState::idle
-                                                     : queue::GroupState::busy;
+      const auto state = draining || resting() ? queue::GroupState::draining
+                         : !rendering()        ? queue::GroupState::starting
+                         : held.empty()        ? queue::GroupState::idle
+                                               : queue::GroupState::busy;
       const bool asked = store.heartbeat_group(group, state, record.note);
-      if (asked && !drain_requested) {
-        for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
-      }
+      if (asked && !drain_requested) stop_all_tasks();
       drain_requested = asked;
     }
     if (queue_away) spdlog::info("group={} the queue is back", group);
@@ -50,6 +49,18 @@ void Agent::Impl::renew_leases() {
   }
 }
 
+// `reelfarm groups` shows it; the note goes with the first claim.
+void Agent::Impl::keep_hours() {
+  if (!options.hours) return;
+  const bool off = !options.hours->contain(options.wall_clock());
+  if (off == off_hours) return;
+  off_hours = off;
+  next_heartbeat = {};
+  record.note = off ? "outside its hours, " + options.hours->text() : "";
+  spdlog::info("group={} hours={} {}", group, options.hours->text(), off ? "are over: draining" : "begin");
+  if (off) stop_all_tasks();
+}
+
 // A disk that is full or not mounted, or another farm's folder, must not get our windows. `reelfarm groups` shows the
 // reason.
 bool Agent::Impl::data_is_usable() {
@@ -65,7 +76,7 @@ bool Agent::Impl::data_is_usable() {
 }
 
 void Agent::Impl::claim() {
-  if (!rendering() || draining || drain_requested) return;
+  if (!rendering() || draining || resting()) return;
   // The ranks have still to let go of what was lost, and the queue may well offer the same task again.
   if (std::ranges::any_of(held, [](const auto& entry) { return entry.second.lost; })) return;
   const bool hands_full = static_cast<int>(held.size()) >= options.max_leases;

@@ -91,7 +91,7 @@ void Agent::Impl::on(const InputLost& lost) {
 
 void Agent::Impl::on(const Released& released) {
   spdlog::info("group={} task={} released after step {}", group, released.task, released.step);
-  report(released.task, ReleaseReport{draining || drain_requested ? "drain" : "stopped"}, true);
+  report(released.task, ReleaseReport{draining || resting() ? "drain" : "stopped"}, true);
 }
 
 void Agent::Impl::on(const Note& note) {

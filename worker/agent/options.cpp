@@ -42,8 +42,8 @@ std::string from_environment(const std::string& name) {
   if (!name.starts_with("REELFARM_")) return {};
   std::string option = name.substr(9);
   for (char& letter : option) letter = letter == '_' ? '-' : static_cast<char>(std::tolower(letter));
-  static const std::vector<std::string> known = {"redis",  "data",  "bundle",  "ranks", "launcher",  "mesh",
-                                                 "device", "dtype", "threads", "farm",  "log-format"};
+  static const std::vector<std::string> known = {"redis",  "data",  "bundle",  "ranks", "launcher",   "mesh",
+                                                 "device", "dtype", "threads", "farm",  "log-format", "hours"};
   return std::find(known.begin(), known.end(), option) != known.end() ? option : std::string();
 }
 
@@ -62,6 +62,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   std::string ranks_program;
   int threads = 0;
   int gpu = 0;
+  std::string hours;
   double lease_s = 0;
   double settle_s = 0;
   double first_deadline_s = 0;
@@ -103,6 +104,10 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   add("wait-for-farm", po::value(&wait_s)->default_value(0),
       "seconds to wait at the start for a Redis that cannot be reached");
   add("idle-exit", po::value(&idle_s)->default_value(0), "end after so many seconds with nothing to do; 0: never");
+  add("hours", po::value(&hours),
+      "times of day at which the group works, as 20:00-07:00, several with commas between, in this machine's time "
+      "zone; "
+      "outside them it finishes its step, gives back what it holds, and waits");
   add("ranks-program", po::value(&ranks_program)->default_value(beside_this_program("reelfarm-ranks").string()),
       "the program that the launcher starts");
   add("log-format", po::value(&command.log_format)->default_value(logging::Format::text, "text"),
@@ -133,6 +138,13 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   if (!(settle_s >= 0 && settle_s <= 3600)) throw OptionError("--settle: expected 0 to 3600 seconds");
   for (const auto& [name, value] : {std::pair("--wait-for-farm", wait_s), std::pair("--idle-exit", idle_s)}) {
     if (!(value >= 0 && value <= 1e7)) throw OptionError(std::string(name) + ": expected 0 to 10000000 seconds");
+  }
+  if (!hours.empty()) {
+    try {
+      agent.hours.emplace(hours);
+    } catch (const std::invalid_argument& error) {
+      throw OptionError(error.what());
+    }
   }
   agent.launch.launcher = split_words(launcher);
   if (agent.launch.launcher.empty()) throw OptionError("--launcher is empty: expected a program such as mpirun");

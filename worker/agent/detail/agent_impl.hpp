@@ -42,8 +42,12 @@ struct Agent::Impl {
   bool data_is_usable();
   void heed(const queue::FencingToken& token, queue::ReplyCode reply);
   void stop_task(HeldTask& task, bool drain);
+  void stop_all_tasks() {
+    for (auto& [id, task] : held) stop_task(task, /*drain=*/true);
+  }
   void begin_drain(const std::string& why);
   void leave_when_idle();
+  void keep_hours();
 
   void on(const Ready& ready);
   void on(const Tick& tick);
@@ -61,6 +65,8 @@ struct Agent::Impl {
   HeldTask* find(const std::string& task);
   void report(const std::string& task, decltype(Report::content) content, bool ends_lease);
   bool rendering() const { return channel && ready; }
+  /// Draining until it is told otherwise, or its hours begin: it stays, and takes nothing.
+  bool resting() const { return drain_requested || off_hours; }
 
   AgentOptions options;
   queue::JobStore store;
@@ -87,6 +93,7 @@ struct Agent::Impl {
   bool draining = false;
   bool kill_now = false;
   bool drain_requested = false;
+  bool off_hours = false;
   bool registered = false;
   bool queue_away = false;
 };
