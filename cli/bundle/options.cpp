@@ -34,6 +34,8 @@ po::options_description convert_options() {
       "base", text(), "bundle that gives what the source has not")("vae", text(), "file or folder of another VAE")(
       "text-encoder", text(), "folder of a Llama or LLaVA with its tokenizer")("text-encoder-2", text(),
                                                                                "folder of a CLIP with its tokenizer")(
+      "lora", po::value<std::vector<std::string>>(),
+      "FILE or FILE:scale, added for good; may be given again and again")(
       "variant", text(), "t2v or token-replace, where the tensors leave a choice")(
       "name", text(), "name of the bundle in the farm")("distilled", "made for few steps: no warning for them")(
       "steps", po::value<int>(), "default of a job")("shift", po::value<double>(), "default of a job")(
@@ -96,6 +98,7 @@ weights::ConvertRequest read_request(const po::variables_map& values, const std:
   request.variant = text("variant");
   if (!request.variant.empty() && request.variant != "t2v" && request.variant != "token-replace")
     throw OptionError("--variant " + request.variant + ": expected t2v or token-replace");
+  if (values.count("lora") > 0) request.loras = weights::parse_loras(values["lora"].as<std::vector<std::string>>());
   request.name = text("name");
   request.distilled = values.count("distilled") > 0;
   if (values.count("steps") > 0) request.steps = values["steps"].as<int>();

@@ -75,6 +75,7 @@ struct Plan {
 /// Everything that can be refused is refused here.
 Plan plan_of(const render::RenderCommand& command) {
   weights::Bundle bundle = weights::Bundle::open(command.bundle);
+  bundle.add_loras(weights::parse_loras(command.loras));
   render::ClipPlan clip = render::plan_clip(command, bundle.manifest());
   const c10::Device device = nn::resolve_device(command.device);
   return {std::move(bundle), std::move(clip), nn::resolve_placement(command.dtype, device)};

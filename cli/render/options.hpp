@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "pipeline/video/codec.hpp"
 #include "pipeline/windows/size.hpp"
@@ -20,6 +21,7 @@ class OptionError : public std::runtime_error {
 /// What `reelfarm render` was asked for. What is empty comes from the bundle.
 struct RenderCommand {
   std::filesystem::path bundle;
+  std::vector<std::string> loras;  ///< FILE or FILE:scale each
   std::string prompt;
   std::filesystem::path image;
   std::string image_fit;

@@ -168,7 +168,15 @@ Config Bundle::config(const std::string& component) const {
 }
 
 std::shared_ptr<const TensorSource> Bundle::tensors(const std::string& component) const {
-  return TensorSource::open(folder(component));
+  auto source = TensorSource::open(folder(component));
+  if (loras_.empty() || component != "transformer") return source;
+  return TensorSource::with_loras(std::move(source), loras_);
+}
+
+void Bundle::add_loras(const std::vector<Lora>& loras) {
+  if (loras.empty()) return;
+  loras_.insert(loras_.end(), loras.begin(), loras.end());
+  tensors("transformer");
 }
 
 std::vector<std::string> Bundle::missing_parts() const {

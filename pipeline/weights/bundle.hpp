@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/weights/config.hpp"
+#include "pipeline/weights/lora.hpp"
 #include "pipeline/weights/manifest.hpp"
 #include "pipeline/weights/tensor_source.hpp"
 
@@ -36,6 +37,11 @@ class Bundle {
   /// The component's configuration: config.json, scheduler_config.json or preprocessor_config.json.
   Config config(const std::string& component) const;
 
+  /// Adds LoRAs to the video transformer, after those that are there already. Opens them and reads no values. Throws
+  /// WeightError for ones that do not fit.
+  void add_loras(const std::vector<Lora>& loras);
+  const std::vector<Lora>& loras() const { return loras_; }
+
   /// Maps the component's weights.
   std::shared_ptr<const TensorSource> tensors(const std::string& component) const;
 
@@ -51,6 +57,7 @@ class Bundle {
   std::filesystem::path path_;
   std::map<std::string, std::string> classes_;
   BundleManifest manifest_;
+  std::vector<Lora> loras_;
 };
 
 }  // namespace reelfarm::weights

@@ -49,6 +49,7 @@ std::string bundle_hash(const Bundle& bundle, const fs::path& cache_file) {
     hash.update(line);
   }
   cache.save();
+  if (!bundle.loras().empty()) hash.update(identity_of(bundle.loras(), cache_file));
   return hash.finish();
 }
 

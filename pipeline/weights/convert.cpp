@@ -1,105 +1,12 @@
 #include "pipeline/weights/convert.hpp"
 
-#include <algorithm>
-
-#include "pipeline/artifacts/errors.hpp"
-#include "pipeline/artifacts/file.hpp"
 #include "pipeline/weights/detail/bundle_recipe.hpp"
-#include "pipeline/weights/detail/part_writer.hpp"
-#include "pipeline/weights/detail/staged_folder.hpp"
-#include "pipeline/weights/verify.hpp"
+#include "pipeline/weights/detail/bundle_writer.hpp"
 
 namespace reelfarm::weights {
-namespace {
-
-namespace fs = std::filesystem;
-using detail::PlannedPart;
-
-bool is_encoder(const std::string& part) {
-  return part.starts_with("text_encoder") || part == "image_encoder";
-}
-
-void write_json(const fs::path& file, const nlohmann::json& value) {
-  try {
-    artifacts::write_file_durably(file, value.dump(2) + "\n");
-  } catch (const artifacts::ArtifactError& error) {
-    throw WeightError(std::string("weights: ") + error.what());
-  }
-}
-
-std::uint64_t bytes_of(const std::vector<TensorInfo>& tensors) {
-  std::uint64_t bytes = 0;
-  for (const TensorInfo& tensor : tensors) bytes += tensor.byte_count();
-  return bytes;
-}
-
-bool is_weights(const fs::path& name) {
-  return is_safetensors(name) || is_other_weights(name) || name.string().ends_with(".index.json");
-}
-
-void write_weights(const fs::path& folder, const std::string& name, const PlannedPart& part,
-                   const std::vector<TensorInfo>& tensors, const ConvertRequest& request) {
-  if (request.on_part) request.on_part(name, bytes_of(tensors));
-  const auto heard = [&](std::uint64_t bytes) {
-    if (request.on_bytes) request.on_bytes(bytes);
-  };
-  if (!part.plain()) {
-    detail::write_part(folder, is_encoder(name) ? "model" : "diffusion_pytorch_model", tensors, request.shard_bytes,
-                       heard);
-    return;
-  }
-  std::error_code ignored;
-  const fs::path from = part.source->path();
-  if (fs::is_directory(from, ignored)) {
-    detail::copy_part(from, folder, [](const fs::path& file) {
-      return is_safetensors(file) || file.string().ends_with(".safetensors.index.json");
-    });
-  } else {
-    detail::copy_part(from.parent_path(), folder, [&](const fs::path& file) { return file == from.filename(); });
-  }
-  heard(bytes_of(tensors));
-}
-
-void write(const fs::path& folder, const std::string& name, const PlannedPart& part,
-           const std::vector<TensorInfo>& tensors, const ConvertRequest& request) {
-  fs::create_directories(folder);
-  if (part.source != nullptr) write_weights(folder, name, part, tensors, request);
-  for (const auto& [file, value] : part.files) write_json(folder / file, value);
-  if (part.folder.empty()) return;
-  detail::copy_part(part.folder, folder, [&](const fs::path& file) {
-    if (is_weights(file) || part.files.contains(file.string())) return false;
-    return part.names.empty() || std::ranges::find(part.names, file.string()) != part.names.end();
-  });
-}
-
-/// What can only be seen when everything is in its place. Throws WeightError.
-void check(const fs::path& folder) {
-  const Bundle bundle = Bundle::open(folder);
-  bundle.require_complete();
-  for (const std::string& part : bundle.weighted_components())
-    if (const auto wrong = wrong_tensors(bundle, part); !wrong.empty())
-      throw WeightError("weights: " + part + ": " + wrong.front() +
-                        (wrong.size() > 1 ? " (and " + std::to_string(wrong.size() - 1) + " more)" : ""));
-}
-
-}  // namespace
 
 void convert(const ConvertRequest& request) {
-  const detail::BundleRecipe recipe = detail::plan_bundle(request);
-  std::map<std::string, std::vector<TensorInfo>> tensors;
-  std::uint64_t bytes = 0;
-  for (const auto& [name, part] : recipe.parts) {
-    if (part.source == nullptr) continue;
-    tensors[name] = part.tensors();
-    if (!part.plain()) bytes += bytes_of(tensors[name]);
-  }
-  detail::StagedFolder staged(request.target);
-  staged.require_space(bytes);
-  write_json(staged.path() / "model_index.json", recipe.index);
-  if (recipe.reelfarm) write_json(staged.path() / "reelfarm.json", *recipe.reelfarm);
-  for (const auto& [name, part] : recipe.parts) write(staged.path() / name, name, part, tensors[name], request);
-  check(staged.path());
-  staged.publish();
+  detail::write_bundle(detail::plan_bundle(request), request);
 }
 
 }  // namespace reelfarm::weights

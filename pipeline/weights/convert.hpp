@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pipeline/weights/errors.hpp"
+#include "pipeline/weights/lora.hpp"
 
 namespace reelfarm::weights {
 
@@ -22,6 +23,7 @@ struct ConvertRequest {
   std::filesystem::path text_encoder_2;  ///< folder of a CLIP with its tokenizer; empty: none
   std::string variant;                   ///< "t2v" or "token-replace" where the tensors leave a choice
   std::string name;                      ///< empty: of the folder
+  std::vector<Lora> loras;               ///< added to the video transformer
   bool distilled = false;                ///< made for few steps
   std::optional<int> steps;              ///< defaults of a job, as all below
   std::optional<double> shift, guidance;

@@ -100,6 +100,18 @@ std::shared_ptr<const TensorSource> TensorSource::open_overlay(const fs::path& f
   return open(file, true);
 }
 
+std::shared_ptr<const TensorSource> TensorSource::with_loras(std::shared_ptr<const TensorSource> transformer,
+                                                             const std::vector<Lora>& loras) {
+  std::shared_ptr<TensorSource> source(new TensorSource(transformer->path_));
+  source->form_ = transformer->form_;
+  std::vector<TensorInfo> tensors;
+  for (const std::string& name : transformer->names()) tensors.push_back(transformer->at(name));
+  source->translated_ = weights::with_loras(tensors, loras);
+  for (const TensorInfo& tensor : source->translated_) source->tensors_.emplace(tensor.name, &tensor);
+  source->under_ = std::move(transformer);
+  return source;
+}
+
 std::shared_ptr<const TensorSource> TensorSource::open(const fs::path& file_or_folder, bool overlays) {
   std::shared_ptr<TensorSource> source(new TensorSource(file_or_folder));
   std::error_code error;
@@ -196,8 +208,9 @@ const TensorInfo* TensorSource::find(std::string_view name) const {
 
 const TensorInfo& TensorSource::at(std::string_view name) const {
   if (const TensorInfo* tensor = find(name)) return *tensor;
-  const std::string where = files_.size() == 1 ? files_.front()->path().string()
-                                               : path_.string() + " (" + std::to_string(files_.size()) + " shards)";
+  const std::vector<fs::path> opened = files();
+  const std::string where =
+      opened.size() == 1 ? opened.front().string() : path_.string() + " (" + std::to_string(opened.size()) + " shards)";
   throw WeightError("weights: " + where + ": tensor \"" + std::string(name) + "\" is missing (" +
                     std::to_string(tensors_.size()) + " tensors)" + detail::did_you_mean(name, names()));
 }
@@ -210,12 +223,14 @@ std::vector<std::string> TensorSource::names() const {
 }
 
 std::vector<fs::path> TensorSource::files() const {
+  if (under_) return under_->files();
   std::vector<fs::path> files;
   for (const auto& file : files_) files.push_back(file->path());
   return files;
 }
 
 void TensorSource::check_sums() const {
+  if (under_) under_->check_sums();
   for (const auto& file : files_) file->check_sums();
   if (scale_map_) scale_map_->check_sums();
 }

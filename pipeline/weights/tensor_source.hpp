@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/weights/lora.hpp"
 #include "pipeline/weights/tensor.hpp"
 #include "pipeline/weights/weight_form.hpp"
 
@@ -33,6 +34,10 @@ class TensorSource {
 
   /// The same for weights that may be a part of a transformer (form().overlay), which open() refuses.
   static std::shared_ptr<const TensorSource> open_overlay(const std::filesystem::path& file);
+
+  /// A transformer with LoRAs added as it is read. Throws WeightError for ones that do not fit.
+  static std::shared_ptr<const TensorSource> with_loras(std::shared_ptr<const TensorSource> transformer,
+                                                        const std::vector<Lora>& loras);
 
   ~TensorSource();
   TensorSource(const TensorSource&) = delete;
@@ -77,6 +82,7 @@ class TensorSource {
   std::map<std::string, const TensorInfo*, std::less<>> stored_;  // under the names of the files
   std::vector<TensorInfo> translated_;
   std::map<std::string, const TensorInfo*, std::less<>> tensors_;  // under ours
+  std::shared_ptr<const TensorSource> under_;                      // what LoRAs were added to: it has the files
 };
 
 /// Whether a file of this name is weights: safetensors, or a form that is read where a folder has no safetensors.

@@ -30,6 +30,7 @@ class Planner {
     if (!base_path_.empty()) base_ = Bundle::open(base_path_);
     take_from_base();
     take_transformer();
+    take_loras();
     take_vae();
     take_text();
     take_scheduler();
@@ -111,6 +112,13 @@ class Planner {
     part.files["config.json"] = transformer_config(*part.source);
     recipe_.parts["transformer"] = std::move(part);
     classes_["transformer"] = "HunyuanVideoTransformer3DModel";
+  }
+
+  void take_loras() {
+    if (request_.loras.empty()) return;
+    const auto transformer = recipe_.parts.find("transformer");
+    if (transformer == recipe_.parts.end()) return;
+    transformer->second.change = [loras = request_.loras](const auto& tensors) { return with_loras(tensors, loras); };
   }
 
   static bool is_whole(const TensorSource& source) {
@@ -235,7 +243,7 @@ class Planner {
 }  // namespace
 
 bool PlannedPart::plain() const {
-  if (source == nullptr || overlay != nullptr || !only.empty()) return false;
+  if (source == nullptr || overlay != nullptr || !only.empty() || change) return false;
   const WeightForm& form = source->form();
   return form.names == "diffusers" && form.wrappers.empty() && !form.scaled &&
          std::ranges::all_of(source->files(), [](const fs::path& file) { return is_safetensors(file); });
@@ -253,13 +261,13 @@ std::vector<TensorInfo> PlannedPart::tensors() const {
                         "; was it made for another base?");
     tensors.push_back(above != nullptr ? *above : under);
   }
-  if (overlay == nullptr) return tensors;
+  if (overlay == nullptr) return change ? change(tensors) : tensors;
   NameList unknown;
   for (const std::string& name : overlay->names())
     if (source->find(name) == nullptr) unknown.add(name);
   if (!unknown.empty())
     throw WeightError("weights: " + overlay->path().string() + ": tensors that the base has not: " + unknown.text());
-  return tensors;
+  return change ? change(tensors) : tensors;
 }
 
 BundleRecipe plan_bundle(const ConvertRequest& request) {

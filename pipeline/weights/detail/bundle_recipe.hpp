@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,8 @@ namespace reelfarm::weights::detail {
 struct PlannedPart {
   std::shared_ptr<const TensorSource> source;   ///< null: no weights
   std::shared_ptr<const TensorSource> overlay;  ///< tensors that take the place of the source's; null: none
+  /// Makes of all that what is to be written; empty: it stays as it is. Reads no values.
+  std::function<std::vector<TensorInfo>(const std::vector<TensorInfo>&)> change;
   std::string only;                             ///< the source's tensors that begin so; empty: all
   std::map<std::string, nlohmann::json> files;  ///< to be written
   std::filesystem::path folder;                 ///< whose other files are copied; empty: none

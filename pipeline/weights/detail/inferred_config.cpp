@@ -1,9 +1,9 @@
 #include "pipeline/weights/detail/inferred_config.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "pipeline/weights/detail/expected_tensors.hpp"
+#include "pipeline/weights/detail/layer_count.hpp"
 #include "pipeline/weights/detail/other_models.hpp"
 
 namespace reelfarm::weights::detail {
@@ -25,14 +25,7 @@ std::int64_t extent(const TensorSource& source, const std::string& name, std::si
 }  // namespace
 
 int count_of(const TensorSource& source, const std::string& scope) {
-  int count = 0;
-  for (const std::string& name : source.names()) {
-    if (!name.starts_with(scope)) continue;
-    int index = 0;
-    const auto [end, error] = std::from_chars(name.data() + scope.size(), name.data() + name.size(), index);
-    if (error == std::errc() && index >= 0 && index < 1000) count = std::max(count, index + 1);
-  }
-  return count;
+  return count_layers(source.names(), scope);
 }
 
 std::optional<std::string> condition_of(const TensorSource& source) {

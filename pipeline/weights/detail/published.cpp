@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <set>
 
 #include "pipeline/weights/detail/key_map.hpp"
+#include "pipeline/weights/detail/layer_count.hpp"
 #include "pipeline/weights/detail/name_list.hpp"
 #include "pipeline/weights/detail/other_models.hpp"
 #include "pipeline/weights/detail/scaled_weights.hpp"
@@ -28,7 +28,6 @@ using Part = WeightForm::Part;
 
 constexpr std::string_view kRefiner = "txt_in.individual_token_refiner.blocks.0.";
 constexpr std::string_view kOurRefiner = "context_embedder.token_refiner.refiner_blocks.0.";
-constexpr int kMostLayers = 1000;
 
 // Longer ones first where one begins as another does.
 constexpr std::array<std::string_view, 8> kWrappers{"hydit_unimodel.guidance_model.feedforward_model.",
@@ -64,19 +63,6 @@ std::string_view strip(std::string_view name, bool vae, Seen seen) {
     if (wrapper.empty()) return name;
     seen(wrapper);
   }
-}
-
-/// One more than the largest number behind `scope` in these names: "blocks.7.x" -> 8.
-int count_layers(const std::vector<std::string>& names, std::string_view scope) {
-  int count = 0;
-  for (const std::string& name : names) {
-    if (!name.starts_with(scope)) continue;
-    int index = 0;
-    const char* begin = name.data() + scope.size();
-    const auto [end, error] = std::from_chars(begin, name.data() + name.size(), index);
-    if (error == std::errc() && *end == '.' && index >= 0 && index < kMostLayers) count = std::max(count, index + 1);
-  }
-  return count;
 }
 
 std::size_t hits(const KeyMap& map, const std::vector<std::string>& names) {

@@ -8,42 +8,13 @@
 #include "pipeline/weights/detail/float_bits.hpp"
 #include "pipeline/weights/detail/name_list.hpp"
 #include "pipeline/weights/detail/strict_json.hpp"
+#include "pipeline/weights/detail/widen.hpp"
 
 namespace reelfarm::weights::detail {
 namespace {
 
 bool is_fp8(DType dtype) {
   return dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
-}
-
-std::vector<float> floats(const TensorInfo& tensor, const std::string& what) {
-  const TensorBytes stored = read(tensor);
-  std::vector<float> values;
-  const auto each = [&]<typename Word>(Word word, auto convert) {
-    for (std::size_t at = 0; at + sizeof(Word) <= stored.bytes.size(); at += sizeof(Word)) {
-      std::memcpy(&word, stored.bytes.data() + at, sizeof(Word));
-      values.push_back(convert(word));
-    }
-  };
-  if (tensor.dtype == DType::f32)
-    each(float{}, [](float value) { return value; });
-  else if (tensor.dtype == DType::bf16)
-    each(std::uint16_t{}, from_bf16);
-  else if (tensor.dtype == DType::f16)
-    each(std::uint16_t{}, from_f16);
-  else
-    throw WeightError(what + ": a scale of type " + std::string(name_of(tensor.dtype)) + ", expected F32, BF16 or F16");
-  return values;
-}
-
-const std::array<float, 256>& fp8_values(DType dtype) {
-  const auto table = [](auto convert) {
-    std::array<float, 256> values{};
-    for (unsigned i = 0; i < values.size(); ++i) values[i] = convert(static_cast<std::uint8_t>(i));
-    return values;
-  };
-  static const std::array<float, 256> e4m3 = table(from_f8_e4m3), e5m2 = table(from_f8_e5m2);
-  return dtype == DType::f8_e4m3 ? e4m3 : e5m2;
 }
 
 void multiply(const std::array<float, 256>& values, float scale, std::span<const std::byte> stored,
@@ -61,7 +32,7 @@ TensorInfo scaled(const TensorInfo& weight, const std::vector<float>& scales, co
                       shown(nlohmann::json(weight.shape)) + ", expected one, or one a row");
   TensorInfo made = weight;
   made.dtype = DType::bf16;
-  const auto& values = fp8_values(weight.dtype);
+  const std::array<float, 256>& values = values_of_bytes(weight.dtype);
   if (scales.size() == 1) {
     made.decode = [&values, scale = scales[0]](std::span<const std::byte> stored, std::span<std::byte> out) {
       multiply(values, scale, stored, out);
