@@ -238,7 +238,7 @@ std::vector<Command> all_commands() {
        "reelfarm-render"},
       {"bundle",
        "...",
-       "inspect, verify and convert weights (reelfarm-bundle --help)",
+       "inspect, verify, convert and quantize weights (reelfarm-bundle --help)",
        0,
        0,
        {},

@@ -1,4 +1,6 @@
 // reelfarm-bundle: says what weights can do and whether they are whole, and makes bundles of published ones.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -7,6 +9,7 @@
 
 #include "cli/bundle/options.hpp"
 #include "cli/bundle/published_report.hpp"
+#include "cli/bundle/quantization_report.hpp"
 #include "cli/bundle/report.hpp"
 #include "cli/bundle/text.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
@@ -79,11 +82,29 @@ int verify(const bundle::BundleCommand& command) {
   return result.problems.empty() ? 0 : kBadInput;
 }
 
+void announce_writing(const std::string& part, std::uint64_t bytes) {
+  std::fprintf(stderr, "%s, %s\n", part.c_str(), bundle::scaled(static_cast<double>(bytes), "B").c_str());
+}
+
 int convert_weights(weights::ConvertRequest request) {
-  request.on_part = [](const std::string& part, std::uint64_t bytes) {
-    std::fprintf(stderr, "%s, %s\n", part.c_str(), bundle::scaled(static_cast<double>(bytes), "B").c_str());
-  };
+  request.on_part = announce_writing;
   weights::convert(request);
+  std::printf("%s\n", request.target.c_str());
+  return 0;
+}
+
+int quantize_weights(const bundle::BundleCommand& command) {
+  if (command.dry_run) {
+    std::fputs(bundle::size_table(command.folder).c_str(), stdout);
+    return 0;
+  }
+  weights::QuantizeRequest request = command.eight_bit;
+  request.on_part = announce_writing;
+  const weights::Quantization made = weights::quantize(request);
+  std::fputs(bundle::description(made).c_str(), stderr);
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  std::fprintf(stderr, "peak memory %s\n", bundle::scaled(static_cast<double>(usage.ru_maxrss) * 1024, "B").c_str());
   std::printf("%s\n", request.target.c_str());
   return 0;
 }
@@ -95,6 +116,7 @@ int main(int argc, char** argv) {
     const auto command = bundle::read_options(argc, argv);
     if (!command) return 0;
     if (command->verb == bundle::Verb::convert) return convert_weights(command->request);
+    if (command->verb == bundle::Verb::quantize) return quantize_weights(*command);
     return command->verb == bundle::Verb::verify ? verify(*command) : inspect(*command);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "reelfarm-bundle: %s\n", error.what());

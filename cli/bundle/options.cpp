@@ -18,7 +18,8 @@ constexpr const char* kUsage =
     "reelfarm-bundle inspect DIR|FILE [--json]   what the weights can do, and what is missing\n"
     "reelfarm-bundle verify DIR|FILE [--json]    reads every number, too\n"
     "reelfarm-bundle convert SRC --to DIR [--base BUNDLE] [...]   makes a bundle of weights as they are published\n"
-    "reelfarm-bundle quantize                    not in this version\n";
+    "reelfarm-bundle quantize BUNDLE --to DIR --format int8|fp8 [--modulation] [--dry-run]   makes a smaller one of "
+    "it\n";
 
 po::options_description look_options() {
   po::options_description options("inspect, verify");
@@ -43,9 +44,18 @@ po::options_description convert_options() {
   return options;
 }
 
+po::options_description quantize_options() {
+  po::options_description options("quantize");
+  // --to and --name are those of convert.
+  options.add_options()("format", po::value<std::string>(), "int8 or fp8, with one scale for each output of a layer")(
+      "modulation", "the blocks' modulation in 8 bits, too")("dry-run",
+                                                             "only the table of sizes; the weights need not be there");
+  return options;
+}
+
 po::options_description visible_options() {
   po::options_description options;
-  options.add(look_options()).add(convert_options());
+  options.add(look_options()).add(convert_options()).add(quantize_options());
   return options;
 }
 
@@ -107,12 +117,44 @@ weights::ConvertRequest read_request(const po::variables_map& values, const std:
   return request;
 }
 
+weights::QuantizeRequest read_eight_bit(const po::variables_map& values, const std::filesystem::path& source,
+                                        bool dry_run) {
+  const auto text = [&](const char* name) {
+    return values.count(name) > 0 ? values[name].as<std::string>() : std::string();
+  };
+  weights::QuantizeRequest request;
+  request.source = source;
+  request.target = text("to");
+  request.name = text("name");
+  request.form.modulation = values.count("modulation") > 0;
+  const std::string format = text("format");
+  if (dry_run) return request;
+  if (format != "int8" && format != "fp8")
+    throw OptionError("quantize: --format " + (format.empty() ? "is missing" : format) + ": expected int8 or fp8");
+  if (request.target.empty()) throw OptionError("quantize: expected --to DIR, the folder of the new bundle");
+  request.form.dtype = format == "int8" ? weights::DType::i8 : weights::DType::f8_e4m3;
+  return request;
+}
+
+po::options_description options_of(Verb verb) {
+  if (verb == Verb::convert) return convert_options();
+  if (verb != Verb::quantize) return look_options();
+  po::options_description options = quantize_options();
+  options.add_options()("to", "")("name", "")("no-cache", "");
+  return options;
+}
+
+std::optional<Verb> verb_of(const std::string& word) {
+  if (word == "inspect") return Verb::inspect;
+  if (word == "verify") return Verb::verify;
+  if (word == "convert") return Verb::convert;
+  if (word == "quantize") return Verb::quantize;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<BundleCommand> read_options(int argc, const char* const* argv) {
-  // Before its options are looked at, which this version does not know either.
-  const std::string verb = argc > 1 ? argv[1] : "";
-  if (verb == "quantize") throw OptionError(verb + " is not in this version");
   const po::variables_map values = parse(argc, argv);
   const auto words =
       values.count("words") > 0 ? values["words"].as<std::vector<std::string>>() : std::vector<std::string>{};
@@ -120,19 +162,22 @@ std::optional<BundleCommand> read_options(int argc, const char* const* argv) {
     std::cout << kUsage << visible_options();
     return std::nullopt;
   }
-  if (words.empty()) throw OptionError(std::string("expected inspect, verify or convert\n") + kUsage);
-  if (words[0] != "inspect" && words[0] != "verify" && words[0] != "convert")
-    throw OptionError("unknown command \"" + words[0] + "\"\n" + kUsage);
+  if (words.empty()) throw OptionError(std::string("expected inspect, verify, convert or quantize\n") + kUsage);
+  const auto verb = verb_of(words[0]);
+  if (!verb) throw OptionError("unknown command \"" + words[0] + "\"\n" + kUsage);
   if (words.size() != 2)
     throw OptionError(words[0] + ": expected one folder or file, found " + std::to_string(words.size() - 1));
   BundleCommand command;
-  command.verb = words[0] == "verify" ? Verb::verify : words[0] == "convert" ? Verb::convert : Verb::inspect;
+  command.verb = *verb;
   command.folder = words[1];
-  refuse_others(words[0], values, command.verb == Verb::convert ? convert_options() : look_options());
-  if (command.verb == Verb::convert) command.request = read_request(values, command.folder);
+  refuse_others(words[0], values, options_of(*verb));
+  command.dry_run = values.count("dry-run") > 0;
+  if (*verb == Verb::convert) command.request = read_request(values, command.folder);
+  if (*verb == Verb::quantize) command.eight_bit = read_eight_bit(values, command.folder, command.dry_run);
   command.json = values.count("json") > 0;
   if (values.count("no-cache") == 0)
     command.cache = weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME"));
+  command.eight_bit.cache = command.cache;
   return command;
 }
 

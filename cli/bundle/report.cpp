@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "cli/bundle/quantization_report.hpp"
 #include "cli/bundle/text.hpp"
 
 namespace reelfarm::bundle {
@@ -110,6 +111,7 @@ std::string description(const Bundle& bundle, const std::string& hash) {
     return std::find(weighted.begin(), weighted.end(), part) != weighted.end();
   });
   text += "also        " + joined(others, "nothing") + "\n";
+  if (const auto quantization = weights::quantization_of(bundle.path())) text += description(*quantization);
   for (const std::string& part : bundle.missing_parts()) text += "missing     " + part + "\n";
   return text;
 }

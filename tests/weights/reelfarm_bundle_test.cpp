@@ -175,7 +175,7 @@ TEST_F(ReelfarmBundle, AFullDiskLeavesNothingUnderTheNewName) {
 
 TEST_F(ReelfarmBundle, BadCommandLinesExitWith2) {
   const std::pair<const char*, const char*> lines[] = {
-      {"", "expected inspect, verify or convert"},
+      {"", "expected inspect, verify, convert or quantize"},
       {"inspect", "expected one folder or file"},
       {"inspect a b", "expected one folder"},
       {"inpsect a", "unknown command \"inpsect\""},
@@ -184,7 +184,11 @@ TEST_F(ReelfarmBundle, BadCommandLinesExitWith2) {
       {"convert /no/such/file --to b", "/no/such/file"},
       {"convert a --to b --variant i2v", "expected t2v or token-replace"},
       {"inspect a --to b", "--to is no option of inspect"},
-      {"quantize a --to b --format int8", "quantize is not in this version"},
+      {"quantize a --to b --format int4", "--format int4: expected int8 or fp8"},
+      {"quantize a --to b", "--format is missing"},
+      {"quantize a --format int8", "expected --to DIR"},
+      {"quantize /no/such/folder --to b --format int8", "no bundle at /no/such/folder"},
+      {"convert a --to b --lora /no/such/file:0.5", "/no/such/file:0.5: no such file"},
       {"inspect /no/such/folder", "no such folder"},
       {"verify /etc", "no *.safetensors"}};
   for (const auto& [words, said] : lines) {

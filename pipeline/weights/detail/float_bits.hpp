@@ -39,4 +39,18 @@ inline std::uint16_t to_bf16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
 }
 
+/// To nearest, ties to even, and to 448 at most: e4m3 has no infinity. NaN stays NaN.
+inline std::uint8_t to_f8_e4m3(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits >> 24 & 0x80U, magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude > 0x7F800000U) return static_cast<std::uint8_t>(sign | 0x7FU);
+  if (magnitude >= 0x43E00000U) return static_cast<std::uint8_t>(sign | 0x7EU);  // 448
+  if (magnitude < 0x3C800000U) {  // below 2^-6: multiples of 2^-9, which a sum without room for less rounds to
+    const float rounded = (std::bit_cast<float>(magnitude) + 0x1p14F) - 0x1p14F;
+    return static_cast<std::uint8_t>(sign | static_cast<std::uint32_t>(rounded * 0x1p9F));
+  }
+  const std::uint32_t nearest = (magnitude + 0x7FFFFU + (magnitude >> 20 & 1U)) >> 20;
+  return static_cast<std::uint8_t>(sign | (nearest - (120U << 3)));
+}
+
 }  // namespace reelfarm::weights::detail

@@ -17,6 +17,10 @@ bool is_fp8(DType dtype) {
   return dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
 }
 
+bool is_eight_bit(DType dtype) {
+  return is_fp8(dtype) || dtype == DType::i8;
+}
+
 void multiply(const std::array<float, 256>& values, float scale, std::span<const std::byte> stored,
               std::span<std::byte> out) {
   for (std::size_t i = 0; i < stored.size(); ++i) {
@@ -89,11 +93,11 @@ bool apply_comfy_scales(NamedTensors& tensors, const std::string& what) {
     if (weight == tensors.end()) throw WeightError(at + ": there is no such weight");
     // Files of this form give layers that stayed in 16 bits a scale of one, too.
     const std::vector<float> values = floats(scale, at);
-    if (is_fp8(weight->second.dtype) && !weight->second.decode) {
+    if (is_eight_bit(weight->second.dtype) && !weight->second.decode) {
       weight->second = scaled(weight->second, values, at);
     } else if (std::ranges::any_of(values, [](float value) { return value != 1.0F; })) {
       throw WeightError(at + ": for a weight of type " + std::string(name_of(weight->second.dtype)) +
-                        ", expected F8_E4M3 or F8_E5M2");
+                        ", expected F8_E4M3, F8_E5M2 or I8");
     }
   }
   return any;
