@@ -6,6 +6,7 @@ converter and compares the result with the model that diffusers builds, so that 
 
 import dataclasses
 import inspect
+import struct
 import textwrap
 
 import torch
@@ -125,6 +126,36 @@ def convert(state, size):
     scope = {"torch": torch}
     exec(source.replace("hidden_size = 3072", f"hidden_size = {size.hidden}"), scope)
     return scope["convert_hunyuan_video_transformer_to_diffusers"](dict(state))
+
+
+def published(state, size):
+    """Tencent's state that diffusers converts to this one, found by converting the places of its numbers."""
+    places, count = {}, 0
+    for name, shape in tencent_shapes(size).items():
+        numbers = torch.Size(shape).numel()
+        places[name] = torch.arange(count, count + numbers, dtype=torch.float64).reshape(shape)
+        count += numbers
+    flat = torch.full((count,), float("nan"))
+    for name, where in convert(places, size).items():
+        flat[where.long().flatten()] = state[name].flatten()
+    assert not flat.isnan().any()
+    return {name: flat[place.long()] for name, place in places.items()}
+
+
+def write_gguf(path, state):
+    """fp32 tensors as GGUF, version 3. One of five dimensions is flattened to two, as ComfyUI's converter does."""
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    header = b"GGUF" + struct.pack("<IQQ", 3, len(state), 1) + text("general.architecture") + struct.pack("<I", 8) + text("hyvid")
+    data = b""
+    for name, value in state.items():
+        value = value.flatten(1) if value.dim() > 4 else value
+        header += text(name) + struct.pack("<I", value.dim())
+        header += struct.pack(f"<{value.dim()}Q", *reversed(value.shape)) + struct.pack("<IQ", 0, len(data))
+        data += value.contiguous().numpy().tobytes()
+        data += bytes(-len(data) % 32)
+    path.write_bytes(header + bytes(-len(header) % 32) + data)
 
 
 def shapes_of(state):

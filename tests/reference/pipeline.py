@@ -10,6 +10,7 @@ import json
 import pathlib
 import shutil
 
+import hunyuan_names
 import torch
 from diffusers import (
     AutoencoderKLHunyuanVideo,
@@ -39,6 +40,8 @@ from transformers import LlamaModel
 WIDTH, HEIGHT, FRAMES, STEPS, SHIFT, GUIDANCE = 96, 64, 17, 4, 5.0, 6.0
 PROMPT = "A cat walks on the grass, realistic style."
 CHANNELS = 16
+# Of the transformers below, for their published names.
+SIZE = hunyuan_names.Size(hidden=48, head=16, mlp=192, refiner_mlp=192, double=2, single=2, refiner=1, text=48, pooled=24)
 
 
 def transformer(condition, seed):
@@ -117,6 +120,10 @@ def main():
     (output / "t2v" / "reelfarm.json").write_text(json.dumps(settings()))
     template = {"template": VIDEO, "crop_start": tokens_before(tokenizer, VIDEO)}
     save_file(render(pipeline, 42, prompt_template=template), output / "t2v.safetensors")
+
+    published = hunyuan_names.published(pipeline.transformer.state_dict(), SIZE)
+    torch.save({"module": published}, output / "t2v.pt")
+    hunyuan_names.write_gguf(output / "t2v.gguf", published)
 
     for number, (condition, interleave) in enumerate([("latent_concat", 2), ("token_replace", 4)]):
         pipeline = HunyuanVideoImageToVideoPipeline(
