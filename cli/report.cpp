@@ -39,10 +39,13 @@ std::chrono::milliseconds parse_span(const std::string& text) {
 }  // namespace
 
 int run_report(const Arguments& arguments) {
+  if (arguments.flag("json") && arguments.flag("html")) throw BadInput("give --json or --html, not both");
   const std::chrono::milliseconds span = parse_span(arguments.text("since", "12h"));
   queue::JobStore store = connect(arguments, data_folder(arguments));
   const NightReport report = make_report(read_night(store, span));
-  const std::string text = arguments.flag("json") ? json_of(report).dump() + "\n" : text_of(report);
+  const std::string text = arguments.flag("json")   ? json_of(report).dump() + "\n"
+                           : arguments.flag("html") ? html_of(report)
+                                                    : text_of(report);
   std::fputs(text.c_str(), stdout);
   return kDone;
 }

@@ -24,6 +24,18 @@ std::string rounded(double value) {
   return text;
 }
 
+std::string trouble_text(const HostTrouble& trouble) {
+  return "crashes " + std::to_string(trouble.crashes) + " (hangs " + std::to_string(trouble.hangs) + "), errors " +
+         std::to_string(trouble.errors) + ", given back " + std::to_string(trouble.released) + ", taken over " +
+         std::to_string(trouble.claims_anew);
+}
+
+std::int64_t milliseconds(queue::ServerTime time) {
+  return time.time_since_epoch().count();
+}
+
+}  // namespace
+
 std::string jobs_text(const NightReport& report) {
   std::string text;
   for (const auto& [state, count] : report.jobs) {
@@ -38,18 +50,6 @@ std::string windows_text(const WindowFigures& windows) {
          duration_text(windows.worst_seconds) + " (" + windows.worst_task + "); " + std::to_string(windows.frames) +
          " frames, " + rounded(windows.frames_per_minute) + " a minute";
 }
-
-std::string trouble_text(const HostTrouble& trouble) {
-  return "crashes " + std::to_string(trouble.crashes) + " (hangs " + std::to_string(trouble.hangs) + "), errors " +
-         std::to_string(trouble.errors) + ", given back " + std::to_string(trouble.released) + ", taken over " +
-         std::to_string(trouble.claims_anew);
-}
-
-std::int64_t milliseconds(queue::ServerTime time) {
-  return time.time_since_epoch().count();
-}
-
-}  // namespace
 
 std::string text_of(const NightReport& report) {
   std::string text = "since " + time_text(report.since) + "\n";

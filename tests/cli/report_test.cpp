@@ -169,6 +169,21 @@ TEST_F(Report, TellsThatNoStitcherIsRunning) {
   EXPECT_EQ(hands(report()), "");
 }
 
+TEST_F(Report, AsAPageSaysTheSameAndKeepsMarkupOut) {
+  queue::JobSpec spec = queue::test::make_spec();
+  spec.name = "<script>alert(1)</script> & \"more\"";
+  const std::string failed = add_job(store_, 1, false, spec);
+  store_.fail(must_claim(store_, render_filter("g1")).token, queue::FailureClass::data, "no <b>room</b>");
+  const std::string page = html_of(report());
+  EXPECT_THAT(page, testing::StartsWith("<!doctype html>"));
+  EXPECT_THAT(page, HasSubstr("<td>" + failed +
+                              "</td><td>&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;</td>"
+                              "<td>no &lt;b&gt;room&lt;/b&gt;</td>"));
+  EXPECT_THAT(page, HasSubstr("1 failed"));
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_THAT(html_of(NightReport{}), HasSubstr("Nothing needs a hand."));
+}
+
 TEST_F(Report, SaysWhenTheEventsDoNotReachBack) {
   job(1);
   EXPECT_THAT(text_of(report(12h)), HasSubstr("events that are kept begin at"));
