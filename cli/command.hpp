@@ -56,6 +56,7 @@ int run_du(const Arguments& arguments);
 int run_gc(const Arguments& arguments);
 int run_doctor(const Arguments& arguments);
 int run_report(const Arguments& arguments);
+int run_trace(const Arguments& arguments);
 int run_resubmit(const Arguments& arguments);
 int run_set_priority(const Arguments& arguments);
 int run_groups(const Arguments& arguments);

@@ -164,6 +164,8 @@ std::vector<Command> all_commands() {
              {"follow", "", "off", "stay and print what comes, until the job ends", false, 'f'}},
             kFarm),
        run_logs, ""},
+      {"trace", "JOB", "where a job's time went, as a trace that Perfetto and chrome://tracing open", 1, 1,
+       with({of_this_call({"output", "FILE", "-", "where it is written; - is stdout"})}, kFarm), run_trace, ""},
       {"why", "JOB", "why a job is where it is and what it waits for, in words", 1, 1, with({kJson}, kFarm), run_why,
        ""},
       on_jobs("cancel", "stop jobs; the windows that are done become a playable file marked partial", run_cancel),

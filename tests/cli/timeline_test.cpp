@@ -1,0 +1,110 @@
+#include "cli/trace/timeline.hpp"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/event_scan.hpp"
+#include "tests/queue/support.hpp"
+
+namespace reelfarm::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using queue::test::must_claim;
+using queue::test::render_filter;
+using testing::ElementsAre;
+
+class TimelineTest : public testing::Test {
+ protected:
+  // Events carry the server's own time, so nothing here counts on how long a span is but on their order.
+  json timeline() {
+    TraceRecords records;
+    records.job = store_.get_job(job_).value();
+    records.tasks = store_.get_tasks(job_);
+    scan_events(store_.options(), records.job.submitted, [&](const queue::Event& event) {
+      if (event.job == job_) records.events.push_back(event);
+    });
+    records.groups = store_.list_groups();
+    records.now = store_.now();
+    return timeline_of(records);
+  }
+  /// Names of the spans of each row, in order, by "process/row".
+  static std::map<std::string, std::vector<std::string>> rows(const json& timeline) {
+    std::map<int, std::string> processes;
+    std::map<std::pair<int, int>, std::string> threads;
+    for (const json& event : timeline.at("traceEvents")) {
+      if (event.at("ph") != "M") continue;
+      const int process = event.at("pid");
+      if (event.at("name") == "process_name") {
+        processes[process] = event.at("args").at("name");
+      } else {
+        threads[{process, event.at("tid").get<int>()}] = event.at("args").at("name");
+      }
+    }
+    std::map<std::string, std::vector<std::string>> rows;
+    for (const json& event : timeline.at("traceEvents")) {
+      if (event.at("ph") != "X") continue;
+      EXPECT_GE(event.at("ts").get<std::int64_t>(), 0);
+      EXPECT_GE(event.at("dur").get<std::int64_t>(), 0);
+      const int process = event.at("pid");
+      rows[processes.at(process) + "/" + threads.at({process, event.at("tid").get<int>()})].push_back(event.at("name"));
+    }
+    return rows;
+  }
+
+  queue::test::TestFarm farm_;
+  queue::JobStore store_ = farm_.make_store();
+  std::string job_ = queue::test::add_job(store_, 2);
+};
+
+TEST_F(TimelineTest, ShowsEachStepOfEachWindowWhereItWasMade) {
+  queue::GroupRecord group = queue::test::group_of(render_filter("g1"));
+  group.ranks = 4;
+  group.host = "h1";
+  store_.register_group(group);
+  const queue::Lease first = must_claim(store_, render_filter("g1"));
+  const auto tick = [&](const queue::FencingToken& token, const char* phase, int step) {
+    store_.tick(token, {phase, step, 2, 0});
+  };
+  tick(first.token, "step", 0);
+  tick(first.token, "step", 1);
+  tick(first.token, "step", 2);
+  tick(first.token, "decode", 2);
+  store_.tail(first.token, queue::test::make_artifact("t0"));
+  const queue::Lease second = must_claim(store_, render_filter("g1"));
+  tick(second.token, "step", 0);
+  tick(first.token, "write", 2);
+  store_.finish(first.token, queue::test::make_report("w0"));
+  store_.release(second.token, "drain");
+  const queue::Lease again = must_claim(store_, render_filter("g2"));
+  tick(again.token, "step", 1);
+  const json timeline = this->timeline();
+  const auto found = rows(timeline);
+  EXPECT_THAT(found.at("g1 on h1, 4 ranks/denoise"),
+              ElementsAre("window 0: encode", "window 0: step 1", "window 0: step 2", "window 0: waits for the decoder",
+                          "window 1: encode", "window 1: step 1"));
+  EXPECT_THAT(found.at("g1 on h1, 4 ranks/decode"), ElementsAre("window 0: decode", "window 0: write"));
+  EXPECT_THAT(found.at("g2/denoise"), ElementsAre("window 1: encode", "window 1: step 2"));
+  EXPECT_EQ(found.at("queue/job " + job_).back(), "running");
+  std::set<std::string> ends;
+  for (const json& event : timeline.at("traceEvents")) {
+    if (event.contains("args") && event["args"].contains("ends")) ends.insert(event["args"]["ends"].get<std::string>());
+  }
+  EXPECT_EQ(ends, (std::set<std::string>{"released", "running"}));
+  EXPECT_EQ(timeline.at("otherData").at("job"), job_);
+}
+
+TEST_F(TimelineTest, OfAJobThatWaitsShowsWhatItWaitsFor) {
+  farm_.advance(5s);
+  const auto found = rows(timeline());
+  EXPECT_THAT(found.at("queue/job " + job_), ElementsAre("submitted", "queued"));
+  EXPECT_THAT(found.at("queue/window 0").back(), "queued");
+  EXPECT_THAT(found.at("queue/window 1"), ElementsAre("waits for what it starts from"));
+}
+
+}  // namespace
+}  // namespace reelfarm::cli
