@@ -2,14 +2,35 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 namespace reelfarm::parallel {
+namespace {
 
-/// What a rank works on between the two all-to-alls: the image tokens of its row, then the text, of its share of the
-/// heads.
+/// LibTorch copies strided tensors element by element: in 16 bytes at a time where the layouts allow it, a GPU moves
+/// 16-bit elements several times as fast.
+void copy_wide(const at::Tensor& to, const at::Tensor& from) {
+  constexpr std::int64_t kWide = 16;
+  const auto fits = [](const at::Tensor& x) {
+    const auto bytes = static_cast<std::int64_t>(x.element_size());
+    const bool strides = std::ranges::all_of(x.strides().slice(0, static_cast<std::size_t>(x.dim() - 1)),
+                                             [&](std::int64_t stride) { return stride * bytes % kWide == 0; });
+    return strides && x.stride(-1) == 1 && x.size(-1) * bytes % kWide == 0 && x.storage_offset() * bytes % kWide == 0;
+  };
+  if (fits(to) && fits(from)) {
+    to.view(at::kComplexDouble).copy_(from.view(at::kComplexDouble));
+  } else {
+    to.copy_(from);
+  }
+}
+
+}  // namespace
+
+/// What a rank works on between the two all-to-alls: the image tokens of its row, then the text, of some of its heads.
 struct SequenceAttention::Heads {
   at::Tensor qkv;          // (3, image + text, heads, D)
   std::int64_t image = 0;  // tokens of the row that are not padding
@@ -18,20 +39,35 @@ struct SequenceAttention::Heads {
   at::Tensor text_q() const { return qkv[0].narrow(0, image, qkv.size(1) - image); }
 };
 
-/// Where the tokens and heads of one call lie.
-struct SequenceAttention::Cut {
-  int ranks;            // of the row
-  int rank;             // of them
-  int first;            // rank of the whole mesh that begins the row
-  std::int64_t tokens;  // of the image on each rank, with padding
-  std::int64_t text;    // tokens, on each rank the same
-  std::int64_t share;   // heads of each rank
-  const TokenParts& image;
+struct SequenceAttention::Call::State {
+  using Parts = std::array<at::Tensor, 3>;
+
+  /// Some of a rank's heads, and what of them is on its way.
+  struct Half {
+    std::int64_t first;
+    std::int64_t count;
+    Heads heads = {};
+    at::Tensor got = {};  // (rank, own + text, count, D): what attention gave on other ranks
+    std::unique_ptr<Transfer> transfer = {};
+  };
+
+  const SequenceAttention& attention;
+  TokenParts image;
+  int ranks;           // of the row
+  int rank;            // of them
+  int first;           // rank of the whole mesh that begins the row
+  std::int64_t text;   // tokens, on each rank the same
+  std::int64_t share;  // heads of each rank
+  at::Tensor result;   // (per_rank + text, heads, D)
+  std::vector<Half> halves = {};
 
   std::int64_t valid(int peer) const { return image.valid(first + peer, 1); }
-  std::int64_t valid_of_row() const { return image.valid(first, ranks); }
-  /// x: (..., heads, D) -> (..., rank, share, D).
-  at::Tensor by_rank(const at::Tensor& x) const { return x.unflatten(-2, {ranks, share}); }
+  std::int64_t own() const { return valid(rank); }
+  std::int64_t row() const { return image.valid(first, ranks); }
+  /// x: (..., heads, D) -> (..., rank, heads of the half, D).
+  at::Tensor by_rank(const at::Tensor& x, const Half& half) const {
+    return x.unflatten(-2, {ranks, share}).narrow(-2, half.first, half.count);
+  }
 
   /// act(first, count) for the ranks before this one, and for those behind it.
   template <typename Act>
@@ -44,84 +80,114 @@ struct SequenceAttention::Cut {
   void for_each_peer(const Act& act) const {
     for (int distance = 1; distance < ranks; ++distance) act((rank + distance) % ranks);
   }
+
+  void to_heads(const Parts& given, Half& half) const;
+  void attend(Half& half) const;
+  void to_tokens(const at::Tensor& out, Half& half) const;
+  void take(Half& half) const;
 };
 
-at::Tensor SequenceAttention::operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                         const TokenParts& image) const {
+SequenceAttention::Call::Call(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SequenceAttention::Call::Call(Call&&) noexcept = default;
+SequenceAttention::Call::~Call() = default;
+
+SequenceAttention::Call SequenceAttention::begin(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                                 const TokenParts& image) const {
   const int ulysses = mesh_.shape().ulysses;
-  const std::int64_t tokens = image.per_rank;
-  const std::int64_t text = q.size(0) - tokens;
+  const std::int64_t text = q.size(0) - image.per_rank;
   if (text < 1 || q.size(1) % ulysses != 0) {
     throw std::invalid_argument("sequence attention: " + std::to_string(text) + " text tokens and " +
                                 std::to_string(q.size(1)) + " heads on a mesh of " + to_string(mesh_.shape()));
   }
-  const Cut cut{ulysses, mesh_.ulysses().rank(), mesh_.ring().rank() * ulysses, tokens, text, q.size(1) / ulysses,
-                image};
-  const Heads heads = to_heads({q, k, v}, cut);
-  const at::Tensor out =
-      mesh_.shape().ring == 1 ? attend_(heads.qkv[0], heads.qkv[1], heads.qkv[2]).out : round_the_ring(heads, image);
-  return to_tokens(out.contiguous(), q, cut);
+  auto state = std::make_unique<Call::State>(Call::State{.attention = *this,
+                                                         .image = image,
+                                                         .ranks = ulysses,
+                                                         .rank = mesh_.ulysses().rank(),
+                                                         .first = mesh_.ring().rank() * ulysses,
+                                                         .text = text,
+                                                         .share = q.size(1) / ulysses,
+                                                         .result = at::empty(q.sizes(), q.options())});
+  const bool halved = mesh_.shape().ring == 1 && ulysses > 1 && state->share > 1;
+  const std::int64_t front = halved ? state->share / 2 : state->share;
+  for (std::int64_t head = 0; head < state->share; head += front) {
+    state->halves.push_back({head, std::min(front, state->share - head)});
+  }
+  for (Call::State::Half& half : state->halves) state->to_heads({q, k, v}, half);
+  return Call(std::move(state));
+}
+
+at::Tensor SequenceAttention::Call::finish() {
+  for (State::Half& half : state_->halves) state_->attend(half);
+  for (State::Half& half : state_->halves) state_->take(half);
+  return std::move(state_->result);
 }
 
 /// q, k and v in one exchange. What comes from others is received where attention reads it.
-SequenceAttention::Heads SequenceAttention::to_heads(const std::array<at::Tensor, 3>& given, const Cut& cut) const {
-  const std::int64_t own = cut.valid(cut.rank);
-  const std::int64_t row = cut.valid_of_row();
+void SequenceAttention::Call::State::to_heads(const Parts& given, Half& half) const {
   const at::Tensor& q = given[0];
-  const Heads heads{at::empty({3, row + cut.text, cut.share, q.size(2)}, q.options()), row};
-  const at::Tensor packed = at::empty({cut.ranks, 3, own, cut.share, q.size(2)}, q.options());
+  half.heads = {at::empty({3, row() + text, half.count, q.size(2)}, q.options()), row()};
+  const at::Tensor packed = at::empty({ranks, 3, own(), half.count, q.size(2)}, q.options());
   for (std::int64_t part = 0; part < 3; ++part) {
-    const at::Tensor whole = cut.by_rank(given[static_cast<std::size_t>(part)]);
-    const at::Tensor image = whole.narrow(0, 0, own);
+    const at::Tensor whole = by_rank(given[static_cast<std::size_t>(part)], half);
+    const at::Tensor image_part = whole.narrow(0, 0, own());
     const at::Tensor to_part = packed.select(1, part).transpose(0, 1);
-    cut.for_others([&](int first, int count) { to_part.narrow(1, first, count).copy_(image.narrow(1, first, count)); });
-    const at::Tensor target = heads.qkv[part];
-    target.narrow(0, cut.tokens * cut.rank, own).copy_(image.select(1, cut.rank));
-    target.narrow(0, row, cut.text).copy_(whole.narrow(0, cut.tokens, cut.text).select(1, cut.rank));
+    for_others(
+        [&](int from, int count) { copy_wide(to_part.narrow(1, from, count), image_part.narrow(1, from, count)); });
+    const at::Tensor target = half.heads.qkv[part];
+    copy_wide(target.narrow(0, image.per_rank * rank, own()), image_part.select(1, rank));
+    copy_wide(target.narrow(0, row(), text), whole.narrow(0, image.per_rank, text).select(1, rank));
   }
   std::vector<Send> sends;
   std::vector<Receive> receives;
-  cut.for_each_peer([&](int peer) {
+  for_each_peer([&](int peer) {
     for (std::int64_t part = 0; part < 3; ++part) {
-      if (own > 0) sends.push_back({packed[peer][part], peer});
-      if (cut.valid(peer) > 0) {
-        receives.push_back({heads.qkv[part].narrow(0, cut.tokens * peer, cut.valid(peer)), peer});
+      if (own() > 0) sends.push_back({packed[peer][part], peer});
+      if (valid(peer) > 0) {
+        receives.push_back({half.heads.qkv[part].narrow(0, image.per_rank * peer, valid(peer)), peer});
       }
     }
   });
-  mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all")->wait();
-  return heads;
+  half.transfer = attention.mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
 }
 
-/// out: (image + text, heads of this rank, D) -> the shape of `like`: to each rank of the row go its image tokens and
-/// the whole text, of this rank's heads.
-at::Tensor SequenceAttention::to_tokens(const at::Tensor& out, const at::Tensor& like, const Cut& cut) const {
-  const std::int64_t own = cut.valid(cut.rank);
-  const std::int64_t row = cut.valid_of_row();
-  const at::Tensor text = out.narrow(0, row, cut.text);
-  const at::Tensor got = at::empty({cut.ranks, own + cut.text, cut.share, out.size(2)}, out.options());
+void SequenceAttention::Call::State::attend(Half& half) const {
+  half.transfer->wait();
+  const Heads heads = std::exchange(half.heads, {});
+  const at::Tensor out = attention.mesh_.shape().ring == 1
+                             ? attention.attend_(heads.qkv[0], heads.qkv[1], heads.qkv[2]).out
+                             : attention.round_the_ring(heads, image);
+  to_tokens(out.contiguous(), half);
+}
+
+/// out: (image + text, heads of the half, D). To each rank of the row go its image tokens and the whole text.
+void SequenceAttention::Call::State::to_tokens(const at::Tensor& out, Half& half) const {
+  const at::Tensor text_out = out.narrow(0, row(), text);
+  half.got = at::empty({ranks, own() + text, half.count, out.size(2)}, out.options());
   std::vector<Send> sends;
   std::vector<Receive> receives;
-  cut.for_each_peer([&](int peer) {
-    if (cut.valid(peer) > 0) sends.push_back({out.narrow(0, cut.tokens * peer, cut.valid(peer)), peer});
-    sends.push_back({text, peer});
-    if (own > 0) receives.push_back({got[peer].narrow(0, 0, own), peer});
-    receives.push_back({got[peer].narrow(0, own, cut.text), peer});
+  for_each_peer([&](int peer) {
+    if (valid(peer) > 0) sends.push_back({out.narrow(0, image.per_rank * peer, valid(peer)), peer});
+    sends.push_back({text_out, peer});
+    if (own() > 0) receives.push_back({half.got[peer].narrow(0, 0, own()), peer});
+    receives.push_back({half.got[peer].narrow(0, own(), text), peer});
   });
-  const auto transfer = mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
-  at::Tensor result = at::empty(like.sizes(), out.options());
-  if (own < cut.tokens) result.narrow(0, own, cut.tokens - own).zero_();
-  const at::Tensor image_part = cut.by_rank(result.narrow(0, 0, own));
-  const at::Tensor text_part = cut.by_rank(result.narrow(0, cut.tokens, cut.text));
-  image_part.select(1, cut.rank).copy_(out.narrow(0, cut.tokens * cut.rank, own));
-  text_part.select(1, cut.rank).copy_(text);
-  transfer->wait();
-  cut.for_others([&](int first, int count) {
-    const at::Tensor from = got.narrow(0, first, count).transpose(0, 1);
-    image_part.narrow(1, first, count).copy_(from.narrow(0, 0, own));
-    text_part.narrow(1, first, count).copy_(from.narrow(0, own, cut.text));
+  half.transfer = attention.mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
+  const at::Tensor to_own = by_rank(result, half).select(1, rank);
+  copy_wide(to_own.narrow(0, 0, own()), out.narrow(0, image.per_rank * rank, own()));
+  to_own.narrow(0, own(), image.per_rank - own()).zero_();
+  copy_wide(to_own.narrow(0, image.per_rank, text), text_out);
+}
+
+void SequenceAttention::Call::State::take(Half& half) const {
+  half.transfer->wait();
+  const at::Tensor to_part = by_rank(result, half);
+  for_others([&](int from, int count) {
+    const at::Tensor gotten = half.got.narrow(0, from, count).transpose(0, 1);
+    const at::Tensor to_others = to_part.narrow(1, from, count);
+    copy_wide(to_others.narrow(0, 0, own()), gotten.narrow(0, 0, own()));
+    to_others.narrow(0, own(), image.per_rank - own()).zero_();
+    copy_wide(to_others.narrow(0, image.per_rank, text), gotten.narrow(0, own(), text));
   });
-  return result;
 }
 
 at::Tensor SequenceAttention::round_the_ring(const Heads& heads, const TokenParts& image) const {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include <ATen/core/Tensor.h>
 
@@ -11,7 +11,8 @@
 
 namespace reelfarm::parallel {
 
-/// Attention of queries over one block of keys: q (S_q, heads, D), k and v (S_k, heads, D), S_q and S_k at least 1.
+/// Attention of queries over one block of keys: q (S_q, heads, D), k and v (S_k, heads, D), S_q and S_k at least 1. On
+/// a mesh without a ring every block is whole, and the part's `lse` is not looked at.
 using BlockAttention = std::function<SoftmaxPart(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)>;
 
 /// Attention over image tokens that are spread over the ranks of a mesh, and text tokens that every rank holds.
@@ -21,20 +22,40 @@ using BlockAttention = std::function<SoftmaxPart(const at::Tensor& q, const at::
 /// with; what they give is merged in an order that depends on the rank only. Text queries meet each block once, where
 /// it is at home, and the rows' results are merged in the order of rows, so that all ranks get the same bits. One
 /// all-to-all brings image tokens and text back. Sources: arXiv 2309.14509 (Ulysses), arXiv 2310.01889 (ring).
+///
+/// Without a ring both exchanges go in two halves of a rank's heads, so that one half travels while the other is
+/// computed with. Heads do not see each other: the bits are those of one exchange.
 class SequenceAttention {
  public:
   SequenceAttention(const Mesh& mesh, BlockAttention attend) : mesh_(mesh), attend_(std::move(attend)) {}
 
+  /// A call whose q, k and v are on their way. What the caller does before finish() runs beside them.
+  class Call {
+   public:
+    Call(Call&&) noexcept;
+    ~Call();
+    /// Collective, once. The result as of operator().
+    at::Tensor finish();
+
+   private:
+    friend class SequenceAttention;
+    struct State;
+    explicit Call(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+  };
+
   /// Collective over the mesh. q, k, v: (per_rank + text, heads, D), this rank's image tokens first, then all of the
-  /// text, of which there is at least one -> the same shape. Padding tokens are no keys, and zero in the result.
-  at::Tensor operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const TokenParts& image) const;
+  /// text, of which there is at least one; they may be written again at once. The attention must outlive the call.
+  Call begin(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const TokenParts& image) const;
+
+  /// begin() and finish(): the shape of q. Padding tokens are no keys, and zero in the result.
+  at::Tensor operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const TokenParts& image) const {
+    return begin(q, k, v, image).finish();
+  }
 
  private:
   struct Heads;
-  struct Cut;
 
-  Heads to_heads(const std::array<at::Tensor, 3>& given, const Cut& cut) const;
-  at::Tensor to_tokens(const at::Tensor& out, const at::Tensor& like, const Cut& cut) const;
   at::Tensor round_the_ring(const Heads& heads, const TokenParts& image) const;
   at::Tensor text_over_all_rows(const Heads& heads) const;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <ATen/core/Tensor.h>
 
@@ -16,21 +17,45 @@ class JointAttention {
  public:
   virtual ~JointAttention() = default;
 
-  /// q, k, v: (image_tokens + text_tokens, heads, head_dim), normed and rotated -> (tokens, heads * head_dim), which
-  /// may come in 8 bits. Collective in implementations that span ranks; there image_tokens is the rank's padded shard.
-  virtual quant::Rows operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                 std::int64_t image_tokens) const = 0;
+  /// A call that is under way: what the caller does before finish() runs beside what it has to exchange.
+  class Call {
+   public:
+    virtual ~Call() = default;
+    /// Once. (tokens, heads * head_dim), which may come in 8 bits.
+    virtual quant::Rows finish() = 0;
+  };
+
+  /// q, k, v: (image_tokens + text_tokens, heads, head_dim), normed and rotated, unchanged until finish(). Collective
+  /// in implementations that span ranks; there image_tokens is the rank's padded shard.
+  virtual std::unique_ptr<Call> begin(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      std::int64_t image_tokens) const = 0;
+
+  quant::Rows operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                         std::int64_t image_tokens) const {
+    return begin(q, k, v, image_tokens)->finish();
+  }
+};
+
+/// An attention with nothing to exchange: all of it is done at finish().
+class WholeAttention : public JointAttention {
+ public:
+  std::unique_ptr<Call> begin(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                              std::int64_t image_tokens) const final;
+
+ private:
+  virtual quant::Rows attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             std::int64_t image_tokens) const = 0;
 };
 
 /// All tokens are here: one attention over the buffer, in 8 bits where that is asked for and the device has it.
-class LocalJointAttention final : public JointAttention {
+class LocalJointAttention final : public WholeAttention {
  public:
   explicit LocalJointAttention(bool quantised = false) : quantised_(quantised) {}
 
-  quant::Rows operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                         std::int64_t image_tokens) const override;
-
  private:
+  quant::Rows attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     std::int64_t image_tokens) const override;
+
   bool quantised_;
 };
 

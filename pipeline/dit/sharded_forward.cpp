@@ -14,7 +14,7 @@ ShardedForward::ShardedForward(const Transformer& transformer, parallel::Process
       mesh_(mesh),
       parts_(parallel::TokenParts::of(token_grid(transformer.config(), frames, height, width).count(), group.size())),
       layout_(transformer.layout(frames, height, width, {parts_.begin(group.rank()), parts_.per_rank})),
-      attention_(mesh, parts_) {}
+      attention_(mesh, parts_, transformer.quantised_attention()) {}
 
 at::Tensor ShardedForward::operator()(const at::Tensor& latents, const Prepared& prepared, int step,
                                       const BlockCallback& on_block) const {

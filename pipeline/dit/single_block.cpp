@@ -35,11 +35,11 @@ void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
   to_v_.into(workspace.v, normed);
   norm_rotate(workspace.q, norm_q_, layout, workspace.num_heads);
   norm_rotate(workspace.k, norm_k_, layout, workspace.num_heads);
+  const auto attending = attention.begin(workspace.heads(workspace.q), workspace.heads(workspace.k),
+                                         workspace.heads(workspace.v), layout.shard.count);
   const at::Tensor mlp = workspace.mlp_to_join(quantisation_ == nn::Quantisation::none);
   mlp_in_.into(mlp, normed);
-  const quant::Rows attended = attention(workspace.heads(workspace.q), workspace.heads(workspace.k),
-                                         workspace.heads(workspace.v), layout.shard.count);
-  add_gated_(x, out_(quant::join_gelu(attended, mlp, workspace.hidden, quantisation_)), modulation,
+  add_gated_(x, out_(quant::join_gelu(attending->finish(), mlp, workspace.hidden, quantisation_)), modulation,
              layout.first_frame_tokens);
 }
 

@@ -48,6 +48,7 @@ class Transformer {
   const DitConfig& config() const { return config_; }
   c10::Device device() const { return device_; }
   c10::ScalarType dtype() const { return dtype_; }
+  bool quantised_attention() const { return quantised_attention_; }
   int num_blocks() const { return static_cast<int>(double_blocks_.size() + single_blocks_.size()); }
 
   /// The part of the work that all steps of a prompt share. timesteps: sigma * 1000 of each step. guidance: the

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "parallel/thread_group.hpp"
+#include "pipeline/dit/sharded_forward.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "tests/dit/reference_case.hpp"
 
@@ -43,6 +45,31 @@ TEST_F(QuantisedTransformer, StaysCloseToFp32) {
   EXPECT_NE(products, both);
 }
 
+TEST_F(QuantisedTransformer, OverRanksIsAsCloseAndAttentionIsIn8BitsWhereNoRingMerges) {
+  const at::Tensor expected = forward({c10::kCPU, at::kFloat});
+  const Transformer transformer = open({c10::kCPU, at::kFloat, kFp8, true});
+  const Prepared prepared = transformer.prepare(text_, kTimesteps, std::nullopt);
+  const auto error_over = [&](parallel::MeshShape shape) {
+    at::Tensor result;
+    parallel::run_thread_ranks(2, [&](parallel::ProcessGroup& group) {
+      const parallel::Mesh mesh(group, shape);
+      const at::Tensor velocity = ShardedForward(transformer, group, mesh, 5, 8, 12)(input_, prepared, 1);
+      if (group.rank() == 0) result = velocity;
+    });
+    return relative_error(result, expected);
+  };
+  const double one_rank =
+      relative_error(transformer.forward(input_, transformer.layout(5, 8, 12), prepared, 1), expected);
+  const double products_alone = relative_error(forward({c10::kCPU, at::kFloat, kFp8}), expected);
+  const double by_heads = error_over({2, 1});
+  const double ring = error_over({1, 2});
+  std::printf("error of one rank %.4f, of 2x1 %.4f; products alone %.4f, of 1x2 %.4f\n", one_rank, by_heads,
+              products_alone, ring);
+  EXPECT_LE(by_heads, 1.2 * one_rank);
+  EXPECT_LE(ring, 1.2 * products_alone);
+  EXPECT_GE(by_heads, 1.2 * ring);
+}
+
 TEST_F(QuantisedTransformer, ATokensScaleDoesNotDependOnItsNeighbours) {
   const Transformer transformer = open({c10::kCPU, at::kFloat, kFp8});
   const Prepared prepared = transformer.prepare(text_, kTimesteps, std::nullopt);
@@ -53,9 +80,8 @@ TEST_F(QuantisedTransformer, ATokensScaleDoesNotDependOnItsNeighbours) {
   far.narrow(0, 60, 60).mul_(100);
   EXPECT_FALSE(at::equal(transformer.forward_tokens(far, layout, prepared, 1, LocalJointAttention()), expected));
   // Without attention tokens do not meet, so that the others must come out the same to the bit.
-  class Blind final : public JointAttention {
-   public:
-    quant::Rows operator()(const at::Tensor& q, const at::Tensor&, const at::Tensor&, std::int64_t) const override {
+  class Blind final : public WholeAttention {
+    quant::Rows attend(const at::Tensor& q, const at::Tensor&, const at::Tensor&, std::int64_t) const override {
       return {q.flatten(1), {}};
     }
   };

@@ -19,22 +19,23 @@ const std::vector<float> kTimesteps{1000.0F, 625.0F};
 
 /// Runs the shards of one clip in turn instead of on ranks: the first pass of a block's shards collects q, k and v, so
 /// the whole forward is repeated until each shard has seen the others' keys of every block.
-class RecordedAttention final : public JointAttention {
+class RecordedAttention final : public WholeAttention {
  public:
-  struct Call {
+  struct Keys {
     at::Tensor k, v;
   };
-  RecordedAttention(std::vector<std::vector<Call>>& calls, std::size_t shard, std::int64_t valid)
+  RecordedAttention(std::vector<std::vector<Keys>>& calls, std::size_t shard, std::int64_t valid)
       : calls_(calls), shard_(shard), valid_(valid) {}
 
-  quant::Rows operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                         std::int64_t image_tokens) const override {
-    std::vector<Call>& mine = calls_[shard_];
+ private:
+  quant::Rows attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     std::int64_t image_tokens) const override {
+    std::vector<Keys>& mine = calls_[shard_];
     const std::size_t block = position_++;
     if (mine.size() <= block) mine.resize(block + 1);
     mine[block] = {k.narrow(0, 0, image_tokens).clone(), v.narrow(0, 0, image_tokens).clone()};
     std::vector<at::Tensor> keys, values;
-    for (const std::vector<Call>& shard : calls_) {
+    for (const std::vector<Keys>& shard : calls_) {
       if (shard.size() <= block) continue;
       keys.push_back(shard[block].k);
       values.push_back(shard[block].v);
@@ -50,8 +51,7 @@ class RecordedAttention final : public JointAttention {
     return {attended[0].flatten(1), {}};
   }
 
- private:
-  std::vector<std::vector<Call>>& calls_;
+  std::vector<std::vector<Keys>>& calls_;
   std::size_t shard_;
   std::int64_t valid_;
   mutable std::size_t position_ = 0;
@@ -73,7 +73,7 @@ TEST_P(TransformerOf, ShardsWithPaddingGiveWhatOneRankGives) {
   const std::int64_t count = (tokens.size(0) + kShards - 1) / kShards;
   const at::Tensor padded =
       at::cat({tokens, at::full({count * kShards - tokens.size(0), tokens.size(1)}, 1e3, tokens.options())});
-  std::vector<std::vector<RecordedAttention::Call>> calls(kShards);
+  std::vector<std::vector<RecordedAttention::Keys>> calls(kShards);
   at::Tensor parts;
   // Block b of a pass sees what the pass before gave for block b: after one pass per block all keys are right.
   for (int pass = 0; pass <= transformer_.num_blocks(); ++pass) {
