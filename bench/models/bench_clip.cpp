@@ -3,17 +3,24 @@
 // seconds: all, until the first step began, the steps, the decode; then the most GiB of tensors on the GPU meanwhile. A
 // clip's frames go to OUT/SEED.raw as (F, H, W, 3) uint8 where OUT is given. The first frame is IMAGES/SEED.raw (H, W,
 // 3) uint8; where there is none the bundle's text-to-image part makes it, outside of the time, and it is written there.
+// Under mpirun -n N all ranks render each clip together, over the mesh that reelfarm would choose; rank 0 reads,
+// answers and writes.
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include "bench/models/measured.hpp"
+#include "parallel/mpi_session.hpp"
 #include "pipeline/nn/host_memory.hpp"
+#include "pipeline/render/follower.hpp"
+#include "pipeline/render/gpu_choice.hpp"
 #include "pipeline/render/renderer.hpp"
 
 namespace {
@@ -74,11 +81,10 @@ void clip(const render::Renderer& renderer, const Command& command, std::int64_t
   if (!command.out.empty()) write_bytes(command.out / (std::to_string(request.seed) + ".raw"), frames);
 }
 
-void run(const Command& command) {
-  const c10::Device device = nn::resolve_device(command.device);
-  const weights::Bundle bundle = weights::Bundle::open(command.bundle);
-  const render::Renderer renderer(bundle, {bench::placement_of(command.dtype, device), command.tiles, nullptr});
-  std::cout << bench::peak_gib(device) << std::endl;
+void lead(const Command& command, const weights::Bundle& bundle, const nn::Placement& placement,
+          const render::RankGroups* ranks) {
+  const render::Renderer renderer(bundle, {placement, command.tiles, ranks});
+  std::cout << bench::peak_gib(placement.device) << std::endl;
   render::WindowRequest request;
   request.width = command.width;
   request.height = command.height;
@@ -92,22 +98,38 @@ void run(const Command& command) {
   }
 }
 
+void run(const Command& command, std::unique_ptr<parallel::ProcessGroup> world) {
+  const c10::Device device = nn::resolve_device(command.device);
+  const weights::Bundle bundle = weights::Bundle::open(command.bundle);
+  const nn::Placement placement = bench::placement_of(command.dtype, device);
+  if (world->size() == 1) return lead(command, bundle, placement, nullptr);
+  const auto mesh = render::mesh_for(bundle, "", world->size(), parallel::MpiSession::ranks_of_each_machine(*world));
+  const render::RankGroups ranks = render::rank_groups(std::move(world), parallel::MpiSession::world(), mesh, device);
+  if (ranks.denoise->rank() == 0) return lead(command, bundle, placement, &ranks);
+  render::Follower(bundle, placement, ranks).run();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   nn::keep_host_memory();
   if (argc != 9 && argc != 10) {
-    std::cerr << "usage: bench_clip BUNDLE fp32|bf16|fp8|fp8-linears THREADS cpu|cuda WIDTH HEIGHT TILES IMAGES "
-                 "[OUT]\n";
+    std::cerr << "usage: [mpirun -n N] bench_clip BUNDLE fp32|bf16|fp8|fp8-linears THREADS cpu|cuda WIDTH HEIGHT TILES "
+                 "IMAGES [OUT]\n";
     return 2;
   }
+  const Command command{
+      argv[1], argv[2], argv[4], std::stoi(argv[5]), std::stoi(argv[6]), argv[7], argv[8], argc == 10 ? argv[9] : ""};
+  render::take_own_gpu(command.device, 0, std::getenv(parallel::MpiSession::kLocalRank),
+                       std::getenv(render::kVisibleGpus));
+  parallel::MpiSession session(argc, argv);
+  at::set_num_threads(std::stoi(argv[3]));
   try {
-    at::set_num_threads(std::stoi(argv[3]));
-    run({argv[1], argv[2], argv[4], std::stoi(argv[5]), std::stoi(argv[6]), argv[7], argv[8],
-         argc == 10 ? argv[9] : ""});
+    run(command, parallel::MpiSession::world());
   } catch (const std::exception& error) {
-    std::cerr << "bench_clip: " << error.what() << '\n';
-    return 1;
+    std::cerr << "bench_clip: " << error.what() << std::endl;
+    // Other ranks may wait for this one.
+    parallel::MpiSession::abort_world(1);
   }
   return 0;
 }

@@ -12,81 +12,45 @@ compiled; its steps are four times the median of the forwards after the one that
 import argparse
 import json
 import pathlib
-import shutil
 import statistics
 import subprocess
 import tempfile
 import time
 
-import numpy
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoImageToVideoPipeline, HunyuanVideoTransformer3DModel
 from PIL import Image
-from transformers import CLIPTextConfig, CLIPTextModel, LlavaConfig, LlavaForConditionalGeneration
+from transformers import CLIPTextModel, LlavaForConditionalGeneration
 
-DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "bundles/demo"
+import random_bundle
+
 PROMPT = "among the clouds a dark black square tile circling in a counterclockwise direction."
 
 
-def configs(small):
-    llava = LlavaConfig.from_pretrained(DEMO / "text_encoder")
-    clip = CLIPTextConfig.from_pretrained(DEMO / "text_encoder_2")
-    dit = HunyuanVideoTransformer3DModel.load_config(DEMO / "transformer")
-    vae = AutoencoderKLHunyuanVideo.load_config(DEMO / "vae")
-    if not small:
-        for name, value in dict(hidden_size=4096, intermediate_size=14336, num_attention_heads=32, num_key_value_heads=8,
-                                head_dim=128, num_hidden_layers=32, vocab_size=128320, max_position_embeddings=8192).items():
-            setattr(llava.text_config, name, value)
-        for name, value in dict(hidden_size=1024, intermediate_size=4096, num_attention_heads=16, num_hidden_layers=24,
-                                image_size=336, projection_dim=768).items():
-            setattr(llava.vision_config, name, value)
-        llava.image_seq_length = 576
-        for name, value in dict(hidden_size=768, intermediate_size=3072, num_attention_heads=12, num_hidden_layers=12,
-                                projection_dim=768).items():
-            setattr(clip, name, value)
-        dit |= dict(num_attention_heads=24, attention_head_dim=128, rope_axes_dim=(16, 56, 56), num_layers=20,
-                    num_single_layers=40, num_refiner_layers=2, text_embed_dim=4096, pooled_projection_dim=768)
-        vae = {"scaling_factor": 0.476986}
-    return llava, clip, dit, vae
-
-
-def make_bundle(folder, small, device):
-    """Writes the bundle; gives the pipeline that it is of, on the device, and the prompt's template for it."""
-    llava, clip, dit, vae = configs(small)
-    shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("*.safetensors", "transformer_t2i"))
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device(device):
-        parts = dict(text_encoder=LlavaForConditionalGeneration(llava), text_encoder_2=CLIPTextModel(clip),
-                     transformer=HunyuanVideoTransformer3DModel.from_config(dit), vae=AutoencoderKLHunyuanVideo.from_config(vae))
-    torch.set_default_dtype(torch.float32)
-    for name, part in parts.items():
-        part.eval().to(torch.bfloat16).save_pretrained(folder / name)
-    side = llava.vision_config.image_size
-    image = json.loads((folder / "image_processor/preprocessor_config.json").read_text())
-    image |= dict(crop_size=dict(height=side, width=side), size=dict(shortest_edge=side))
-    (folder / "image_processor/preprocessor_config.json").write_text(json.dumps(image))
-    settings = json.loads((folder / "reelfarm.json").read_text())
-    tokens = llava.image_seq_length
-    settings["image_prompt"] |= dict(image_embed_end=5 + tokens, image_embed_length=tokens)
-    for key in ("t2i", "bounds"):
-        settings.pop(key)
-    (folder / "reelfarm.json").write_text(json.dumps(settings))
-    prompt = settings["image_prompt"]
-    template = dict(template=prompt["template"], crop_start=prompt["crop_start"], image_emb_start=5, image_emb_end=5 + tokens,
-                    image_emb_len=tokens, double_return_token_id=prompt["double_return_token_id"])
-    pipeline = HunyuanVideoImageToVideoPipeline.from_pretrained(folder, torch_dtype=torch.bfloat16, **parts)
+def open_pipeline(bundle, device):
+    """diffusers' pipeline of the bundle, on the device, and the prompt's template for it."""
+    parts = dict(text_encoder=LlavaForConditionalGeneration, text_encoder_2=CLIPTextModel,
+                 transformer=HunyuanVideoTransformer3DModel, vae=AutoencoderKLHunyuanVideo)
+    parts = {name: part.from_pretrained(bundle / name, torch_dtype=torch.bfloat16).eval().to(device)
+             for name, part in parts.items()}
+    prompt = json.loads((bundle / "reelfarm.json").read_text())["image_prompt"]
+    template = dict(template=prompt["template"], crop_start=prompt["crop_start"], image_emb_start=prompt["image_embed_start"],
+                    image_emb_end=prompt["image_embed_end"], image_emb_len=prompt["image_embed_length"],
+                    double_return_token_id=prompt["double_return_token_id"])
+    pipeline = HunyuanVideoImageToVideoPipeline.from_pretrained(bundle, torch_dtype=torch.bfloat16, **parts)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline, template
 
 
 @torch.inference_mode()
-def peer(pipeline, template, image, frames, gpu):
+def peer(bundle, frames, device):
+    pipeline, template = open_pipeline(bundle, device)
+    image, gpu = Image.open(bundle / "image.png"), device == "cuda"
     if gpu:
         pipeline.transformer.compile_repeated_blocks(fullgraph=True)
         pipeline.vae.enable_tiling()  # without it the decode alone takes 48 GiB
         torch.cuda.reset_peak_memory_stats()
-    height, width = image.shape[:2]
+    width, height = image.size
     marks = [time.perf_counter()]
 
     def mark(*_):
@@ -97,7 +61,7 @@ def peer(pipeline, template, image, frames, gpu):
     before = pipeline.transformer.register_forward_pre_hook(mark)
     after = pipeline.transformer.register_forward_hook(mark)
     # It drops the first four frames of what it decodes.
-    video = pipeline(image=Image.fromarray(image), prompt=PROMPT, prompt_template=template, width=width, height=height,
+    video = pipeline(image=image, prompt=PROMPT, prompt_template=template, width=width, height=height,
                      num_frames=frames, num_inference_steps=4, guidance_scale=1.0, image_embed_interleave=2,
                      output_type="pt").frames
     (video * 255).round().to(torch.uint8).cpu()
@@ -109,12 +73,18 @@ def peer(pipeline, template, image, frames, gpu):
     memory = torch.cuda.max_memory_allocated() / 2**30 if gpu else 0
     print(f"{frames:6} diffusers, compiled  {encoders + 4 * forward + decode:8.2f} s {encoders:9.2f} {4 * forward:9.2f} {decode:9.2f}"
           f"    {'':7} {memory:7.1f}   one forward {forward:.3f} s", flush=True)
+    # The compiler's caches may hold what they compiled: its memory goes all the same.
+    for part in (pipeline.transformer, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
+        for parameter in part.parameters():
+            parameter.data = torch.empty(0)
+    del pipeline
+    torch.cuda.empty_cache()
 
 
-def ours(binary, bundle, images, dtype, frames, tiles, size, device):
+def ours(binary, bundle, dtype, frames, tiles, size, device):
     """A clip of five frames to warm up, then one of each length."""
     lengths = [5, *frames]
-    words = [binary, bundle, dtype, "8", device, str(size[0]), str(size[1]), tiles, images]
+    words = [binary, bundle, dtype, "8", device, str(size[0]), str(size[1]), tiles, bundle / "images"]
     begin = time.perf_counter()
     done = subprocess.run(words, input="".join(f"{length} 0 {PROMPT}\n" for length in lengths), capture_output=True, text=True)
     seconds = time.perf_counter() - begin
@@ -137,27 +107,18 @@ def main():
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
     device = "cpu" if arguments.small else "cuda"
-    size = (160, 96) if arguments.small else (960, 544)
     with tempfile.TemporaryDirectory(dir=None if arguments.small else "/dev/shm") as folder:
-        folder = pathlib.Path(folder)
+        bundle = pathlib.Path(folder) / "bundle"
         begin = time.perf_counter()
-        pipeline, template = make_bundle(folder / "bundle", arguments.small, device)
+        random_bundle.write(bundle, arguments.small, device)
         print(f"bundle written, {time.perf_counter() - begin:.0f} s", flush=True)
-        image = numpy.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=numpy.uint8)
-        (folder / "images").mkdir()
-        (folder / "images/0.raw").write_bytes(image.tobytes())
         print("frames dtype       tiles          all  encoders     steps    decode   load, GiB clip, GiB")
         if not arguments.no_peer:
-            peer(pipeline, template, image, arguments.frames[0], device == "cuda")
-        # The compiler's caches may hold what they compiled: its memory goes all the same.
-        for part in (pipeline.transformer, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
-            for parameter in part.parameters():
-                parameter.data = torch.empty(0)
-        del pipeline
-        torch.cuda.empty_cache()
+            peer(bundle, arguments.frames[0], device)
         for dtype in arguments.dtype:
             for tiles in arguments.tiles:
-                ours(arguments.binary.resolve(), folder / "bundle", folder / "images", dtype, arguments.frames, tiles, size, device)
+                ours(arguments.binary.resolve(), bundle, dtype, arguments.frames, tiles,
+                     random_bundle.SIZES[arguments.small], device)
 
 
 if __name__ == "__main__":

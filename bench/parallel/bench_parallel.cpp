@@ -1,13 +1,22 @@
-// One forward of a bundle's transformer, and one decode of its VAE, on 1 and on N ranks of this machine: under mpirun
-// -n N. Of every mesh the speed-up, next to that of N ranks which work alone at the same time, and what each exchange
-// costs, next to an exchange of the same size by ranks that do nothing else. Medians; random latents and text.
+// Forwards of a bundle's transformer and decodes of its VAE by the ranks of this machine: under mpirun -n N. Reads a
+// line per measurement from rank 0's input and answers each with one JSON object a line:
+//
+//   forward FRAMES UxR      one forward over all ranks, and what each exchange costs next to a bare one of that size
+//   forward FRAMES alone    each rank computes a whole one, all at once
+//   decode FRAMES           one decode to 8-bit frames in host memory, with the default tile plan
+//
+// FRAMES are those of the latents. Medians; random latents and text.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 #include <string>
 
 #include "bench/parallel/decode_scaling.hpp"
@@ -22,47 +31,91 @@ namespace {
 using namespace reelfarm;
 
 constexpr const char* kUsage =
-    "usage: mpirun -n N bench_parallel BUNDLE [cpu|cuda [FRAMES HEIGHT WIDTH [TEXT]]]   (of the latents; text tokens)\n"
-    "BUNDLE has transformer/ and perhaps vae/; fp32 and one thread a rank on the CPU, bf16 on GPUs, one a rank\n";
+    "usage: mpirun -n N bench_parallel BUNDLE cpu|cuda fp32|bf16|fp8|fp8-linears HEIGHT WIDTH TEXT   "
+    "(of the latents; text tokens)\n"
+    "one thread a rank on the CPU, a GPU each on GPUs\n";
 
-void run(parallel::ProcessGroup& world, const std::string& folder, const nn::Placement& placement,
-         const bench::Clip& clip) {
-  at::manual_seed(1);  // all ranks need the same latents and text
-  const std::string part = folder + "/transformer";
-  {
-    const dit::Transformer transformer(nn::ParameterReader(weights::TensorSource::open(part), placement),
-                                       dit::DitConfig::from_file(part + "/config.json"));
-    bench::ForwardScaling(transformer, world, clip).run();
+/// What the lines ask for, by all ranks; weights are loaded when they are first needed.
+class Measurements {
+ public:
+  Measurements(parallel::ProcessGroup& world, std::string bundle, const nn::Placement& placement,
+               const bench::Clip& clip)
+      : world_(world), bundle_(std::move(bundle)), placement_(placement), clip_(clip) {}
+
+  /// Collective.
+  nlohmann::json measure(const std::string& line) {
+    std::istringstream words(line);
+    std::string what;
+    std::string mesh;
+    words >> what >> clip_.frames >> mesh;
+    if (what != "forward" && what != "decode")
+      throw std::invalid_argument("'" + line + "': expected forward or decode");
+    at::manual_seed(1);  // all ranks need the same latents and text
+    if (what == "decode") return bench::decode_scaling(vae(), world_, clip_);
+    const bench::ForwardScaling forward(transformer(), world_, clip_);
+    if (mesh == "alone") return forward.alone();
+    return forward.over(parallel::parse_mesh(mesh, world_.size(), transformer().config().num_heads));
   }
-  if (!std::filesystem::exists(folder + "/vae")) return;
-  const auto vae = vae::CausalVae::open(folder + "/vae", placement);
-  bench::decode_scaling(*vae, world, clip);
+
+ private:
+  const dit::Transformer& transformer() {
+    const std::string part = bundle_ + "/transformer";
+    if (!transformer_) {
+      transformer_.emplace(nn::ParameterReader(weights::TensorSource::open(part), placement_),
+                           dit::DitConfig::from_file(part + "/config.json"));
+    }
+    return *transformer_;
+  }
+
+  const vae::CausalVae& vae() {
+    if (!vae_) vae_ = vae::CausalVae::open(bundle_ + "/vae", placement_);
+    return *vae_;
+  }
+
+  parallel::ProcessGroup& world_;
+  std::string bundle_;
+  nn::Placement placement_;
+  bench::Clip clip_;
+  std::optional<dit::Transformer> transformer_;
+  std::unique_ptr<vae::CausalVae> vae_;
+};
+
+void serve(parallel::ProcessGroup& world, Measurements& measurements) {
+  for (;;) {
+    std::string line;
+    if (world.rank() == 0) std::getline(std::cin, line);
+    line = world.broadcast_text(line, 0);
+    if (line.empty()) return;
+    const nlohmann::json answer = measurements.measure(line);
+    if (world.rank() == 0) std::cout << answer.dump() << std::endl;
+  }
+}
+
+void run(char** words, std::unique_ptr<parallel::ProcessGroup> mpi) {
+  const c10::Device device = nn::resolve_device(words[2]);
+  const nn::Placement placement = bench::placement_of(words[3], device);
+  at::set_num_threads(1);
+  const auto world = parallel::group_on(device, std::move(mpi));
+  Measurements measurements(*world, words[1], placement,
+                            {0, std::stoll(words[4]), std::stoll(words[5]), std::stoll(words[6])});
+  serve(*world, measurements);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc != 7) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  render::take_own_gpu(argv[2], 0, std::getenv(parallel::MpiSession::kLocalRank), std::getenv(render::kVisibleGpus));
+  parallel::MpiSession session(argc, argv);
   try {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // under mpirun it is a pipe, and a run may be ended
-    const std::string device_name = argc > 2 ? argv[2] : "cpu";
-    render::take_own_gpu(device_name, 0, std::getenv(parallel::MpiSession::kLocalRank),
-                         std::getenv(render::kVisibleGpus));
-    parallel::MpiSession session(argc, argv);
-    auto mpi = parallel::MpiSession::world(std::chrono::minutes(5));
-    if (argc < 2 || argc == 4 || argc == 5 || argc > 7 || mpi->size() < 2) {
-      std::fputs(kUsage, stderr);
-      return 2;
-    }
-    bench::Clip clip;
-    if (argc > 5) clip = {std::stoll(argv[3]), std::stoll(argv[4]), std::stoll(argv[5])};
-    if (argc > 6) clip.text = std::stoll(argv[6]);
-    const c10::Device device = nn::resolve_device(device_name);
-    at::set_num_threads(1);
-    const auto world = parallel::group_on(device, std::move(mpi));
-    run(*world, argv[1], {device, device.is_cuda() ? at::kBFloat16 : at::kFloat}, clip);
+    run(argv, parallel::MpiSession::world(std::chrono::minutes(5)));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_parallel: %s\n", error.what());
-    return 1;
+    // Other ranks may wait for this one.
+    parallel::MpiSession::abort_world(1);
   }
 }

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "pipeline/vae/shared_decode.hpp"
 #include "pipeline/vae/tile_plan.hpp"
@@ -10,6 +10,7 @@
 namespace reelfarm::bench {
 namespace {
 
+/// The ranks besides this one follow: what they wait for is this rank.
 double median_of(const std::function<void()>& work) {
   parallel::SingleProcessGroup alone;
   work();
@@ -18,19 +19,28 @@ double median_of(const std::function<void()>& work) {
 
 }  // namespace
 
-void decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup& world, const Clip& clip) {
-  if (world.rank() != 0) return vae::follow_decodes(vae, world);
-  const vae::DecodeLeader leader(vae, world);
+nlohmann::json decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup& world, const Clip& clip) {
+  if (world.rank() != 0) {
+    vae::follow_decodes(vae, world);
+    return {};
+  }
   const at::Tensor latents =
       at::randn({1, vae.config().latent_channels, clip.frames, clip.height, clip.width}).to(vae.placement().device);
   const auto to_host = [](const vae::FrameChunk& chunk) { chunk.rgb8.cpu(); };
   const vae::DecodeOptions options;
   const vae::TilePlan tiles = vae::decode_plan(vae.config(), options.plan, clip.frames, clip.height, clip.width);
-  const double alone = median_of([&] { vae.decode(latents, options, to_host); });
-  const double together = median_of([&] { leader.decode(latents, options, to_host); });
-  std::printf("decode, plan %s, %zu tiles: one rank %.3f s, %d ranks %.3f s, speed-up %.2f\n", options.plan.c_str(),
-              tiles.frames.size() * tiles.rows.size() * tiles.columns.size(), alone, world.size(), together,
-              alone / together);
+  peak_gib(vae.placement().device);
+  double seconds = 0;
+  if (world.size() == 1) {
+    seconds = median_of([&] { vae.decode(latents, options, to_host); });
+  } else {
+    const vae::DecodeLeader leader(vae, world);
+    seconds = median_of([&] { leader.decode(latents, options, to_host); });
+  }
+  return {{"seconds", seconds},
+          {"plan", options.plan},
+          {"tiles", tiles.frames.size() * tiles.rows.size() * tiles.columns.size()},
+          {"peak_gib", peak_gib(vae.placement().device)}};
 }
 
 }  // namespace reelfarm::bench

@@ -1,12 +1,14 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "bench/parallel/timing.hpp"
 #include "pipeline/vae/causal_vae.hpp"
 
 namespace reelfarm::bench {
 
-/// Collective. A decode to 8-bit frames in host memory by one rank and by all, with the default tile plan. Rank 0
-/// prints.
-void decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup& world, const Clip& clip);
+/// Collective. A decode to 8-bit frames in host memory by all ranks, with the default tile plan:
+/// {"seconds", "plan", "tiles", "peak_gib"} on rank 0.
+nlohmann::json decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup& world, const Clip& clip);
 
 }  // namespace reelfarm::bench

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+
 #include "bench/parallel/measured_group.hpp"
 #include "bench/parallel/timing.hpp"
 #include "parallel/mesh.hpp"
@@ -7,18 +10,23 @@
 
 namespace reelfarm::bench {
 
-/// One forward on one rank, on each of the ranks at once, and over all of them on every mesh.
+/// One forward of a clip, by each of the ranks at once or over all of them.
 class ForwardScaling {
  public:
   /// All must outlive it.
   ForwardScaling(const dit::Transformer& transformer, parallel::ProcessGroup& world, const Clip& clip);
 
-  /// Collective. Rank 0 prints.
-  void run() const;
+  /// Collective. {"seconds", "tokens", "peak_gib"}: every rank computes all of it, at the same time.
+  nlohmann::json alone() const;
+
+  /// Collective. The same over the mesh, and "exchanges": of each operation {"operation", "calls", "megabytes",
+  /// "seconds", "bare_seconds"}, where megabytes and bare_seconds are those of one call and seconds those in which this
+  /// rank did nothing else. On the CPU these are the waits of the forward; on GPUs each exchange runs by itself.
+  nlohmann::json over(const parallel::MeshShape& shape) const;
 
  private:
-  void measure(const parallel::MeshShape& shape, double alone) const;
-  void report(const std::string& operation, const Cost& cost, double together) const;
+  nlohmann::json figures(double seconds) const;
+  std::function<void()> forward_over(parallel::ProcessGroup& group, const parallel::Mesh& mesh) const;
   double bare_seconds(std::int64_t bytes) const;
 
   const dit::Transformer& transformer_;

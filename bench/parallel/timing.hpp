@@ -14,10 +14,10 @@ constexpr int kRepeats = 3;
 
 /// What is rendered: sizes of the latents, and text tokens.
 struct Clip {
-  std::int64_t frames = 16;
-  std::int64_t height = 24;
-  std::int64_t width = 40;
-  std::int64_t text = 32;
+  std::int64_t frames = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t text = 0;
 };
 
 /// Collective. The median of runs that all ranks begin together; work() ends when the device has done it.
