@@ -73,7 +73,10 @@ const Rows kSubmit = {
 const Rows kParts = {
     {"device", "D", "auto", "auto, cpu or cuda"},
     {"dtype", "D", "auto",
-     "auto, fp32, bf16 or fp8 (8-bit products, on GPUs that have them); auto is what suits the device"},
+     "auto, fp32, bf16, fp8 (8-bit products, on GPUs that have them) or int8 (8-bit weights); auto is what suits the "
+     "device"},
+    {"max-memory", "SIZE", "all of it",
+     "memory of each GPU, such as 16G; weights that do not fit are streamed from host memory"},
     {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
     {"threads", "N", "cores / ranks", "CPU threads of each rank; of up: cores / all ranks"},
     {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
@@ -124,7 +127,6 @@ std::vector<Command> all_commands() {
              {"hours", "SPANS", "round the clock",
               "times of day at which the groups work, as 20:00-07:00, several with commas between, in this machine's "
               "time zone; outside them they finish their step, give back what they hold, and wait"},
-             {"max-memory", "SIZE", "none", "not in this version"},
              {"redis-listen", "HOST[:PORT]", "this machine only",
               "let groups on other machines reach the private Redis under this name; its password is kept in "
               "DATA/redis/password, its address in DATA/farm.json"},

@@ -42,10 +42,6 @@ fs::path bundle_folder(const Arguments& arguments) {
                  installed.string() + "): name the folder with the weights");
 }
 
-void refuse_what_comes_later(const Arguments& arguments) {
-  if (arguments.has("max-memory")) throw BadInput("--max-memory is not in this version");
-}
-
 /// The program that gets the option checks it.
 void pass_on(const char* name, const Arguments& arguments, ChildPlan& plan) {
   if (arguments.has(name))
@@ -76,7 +72,8 @@ std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::Dat
     auto& words = plan.arguments;
     words.insert(words.end(), {"--bundle", bundle.string(), "--ranks", std::to_string(ranks), "--threads",
                                std::to_string(threads), "--gpu", std::to_string(group * ranks)});
-    for (const char* name : {"device", "dtype", "mesh", "settle", "hours"}) pass_on(name, arguments, plan);
+    for (const char* name : {"device", "dtype", "mesh", "max-memory", "settle", "hours"})
+      pass_on(name, arguments, plan);
     plans.push_back(std::move(plan));
   }
   return plans;
@@ -211,7 +208,6 @@ int supervise(SupervisorOptions options, std::optional<UpLock> lock, ReadyPipe* 
 }  // namespace
 
 int run_up(const Arguments& arguments) {
-  refuse_what_comes_later(arguments);
   const queue::DataFolder data = data_folder(arguments);
   make_folders(data);
   // Taken before the farm goes to the background: the process there inherits it.

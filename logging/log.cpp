@@ -50,6 +50,10 @@ void start(const std::string& program, Format format, std::optional<int> rank) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void info(const std::string& text) {
+  spdlog::info("{}", text);
+}
+
 void warn(const std::string& text) {
   spdlog::warn("{}", text);
 }

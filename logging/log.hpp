@@ -11,7 +11,8 @@ namespace reelfarm::logging {
 /// rank is known.
 void start(const std::string& program, Format format = Format::text, std::optional<int> rank = {});
 
-/// For a program that cannot include spdlog: LibTorch brings an fmt of its own.
+/// For programs that cannot include spdlog: LibTorch brings an fmt of its own.
+void info(const std::string& text);
 void warn(const std::string& text);
 
 /// The last words of a program: "reelfarm-<program>: <text>" on stderr, or a JSON line of level "critical". Gives

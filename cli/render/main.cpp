@@ -20,6 +20,7 @@
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/follower.hpp"
 #include "pipeline/render/gpu_choice.hpp"
+#include "pipeline/render/memory_choice.hpp"
 #include "pipeline/video/errors.hpp"
 
 namespace {
@@ -69,16 +70,18 @@ class ProgressDisplay {
 struct Plan {
   weights::Bundle bundle;
   render::ClipPlan clip;
-  nn::ResolvedPlacement placement;
+  render::MemoryChoice memory;
 };
 
 /// Everything that can be refused is refused here.
-Plan plan_of(const render::RenderCommand& command) {
+Plan plan_of(const render::RenderCommand& command, int ranks) {
   weights::Bundle bundle = weights::Bundle::open(command.bundle);
   bundle.add_loras(weights::parse_loras(command.loras));
   render::ClipPlan clip = render::plan_clip(command, bundle.manifest());
-  const c10::Device device = nn::resolve_device(command.device);
-  return {std::move(bundle), std::move(clip), nn::resolve_placement(command.dtype, device)};
+  render::MemoryChoice memory = render::choose_memory(
+      bundle, {command.device, command.dtype, command.tiles, command.max_memory}, clip.size.rendered.width,
+      clip.size.rendered.height, windows::frames_of_latents(clip.grid.window_latents), ranks);
+  return {std::move(bundle), std::move(clip), std::move(memory)};
 }
 
 void use_threads(int asked, int ranks_of_machine) {
@@ -89,12 +92,15 @@ void use_threads(int asked, int ranks_of_machine) {
 int lead(const render::RenderCommand& command, const Plan& plan, const render::RankGroups* ranks) {
   const auto begin = std::chrono::steady_clock::now();
   const render::ClipPlan& clip = plan.clip;
-  if (!plan.placement.note.empty()) std::fprintf(stderr, "reelfarm render: %s\n", plan.placement.note.c_str());
+  for (const std::string& line : {plan.memory.note, plan.memory.plan.text}) {
+    if (!line.empty()) std::fprintf(stderr, "reelfarm render: %s\n", line.c_str());
+  }
   if (const std::string warning = weights::few_steps_warning(plan.bundle.manifest(), clip.steps); !warning.empty())
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   ProgressDisplay display(clip.grid.windows.size());
-  const render::Renderer renderer(plan.bundle, {plan.placement.placement, command.tiles, ranks},
-                                  [&](const render::Progress& progress) { display.show(0, progress); });
+  const render::Renderer renderer(
+      plan.bundle, {plan.memory.plan.placement, plan.memory.plan.tiles, ranks, plan.memory.plan.residency},
+      [&](const render::Progress& progress) { display.show(0, progress); });
   renderer.check_prompt(command.prompt);
   const std::filesystem::path output = render::render_clip(
       renderer, command, clip,
@@ -109,7 +115,7 @@ int lead(const render::RenderCommand& command, const Plan& plan, const render::R
 }
 
 int run_alone(const render::RenderCommand& command) {
-  const Plan plan = plan_of(command);
+  const Plan plan = plan_of(command, 1);
   render::mesh_for(plan.bundle, command.mesh, 1, 1);
   use_threads(command.threads, 1);
   return lead(command, plan, nullptr);
@@ -120,14 +126,14 @@ int run_rank(const render::RenderCommand& command, std::unique_ptr<parallel::Pro
   std::optional<Plan> plan;
   parallel::MeshShape mesh;
   parallel::all_or_none(*world, [&] {
-    plan.emplace(plan_of(command));
+    plan.emplace(plan_of(command, world->size()));
     mesh = render::mesh_for(plan->bundle, command.mesh, world->size(), ranks_of_machine);
   });
   use_threads(command.threads, parallel::MpiSession::ranks_on_this_machine());
   const render::RankGroups ranks =
-      render::rank_groups(std::move(world), parallel::MpiSession::world(), mesh, plan->placement.placement.device);
+      render::rank_groups(std::move(world), parallel::MpiSession::world(), mesh, plan->memory.plan.placement.device);
   if (ranks.denoise->rank() == 0) return lead(command, *plan, &ranks);
-  render::Follower(plan->bundle, plan->placement.placement, ranks).run();
+  render::Follower(plan->bundle, plan->memory.plan.placement, ranks, plan->memory.plan.residency).run();
   return 0;
 }
 

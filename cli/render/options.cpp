@@ -56,11 +56,14 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
   add("seed", po::value<std::uint64_t>(), "0 unless given");
   add("steps", po::value<int>(), "denoise steps");
   add("guidance", po::value<double>(), "embedded guidance; ignored by weights without it");
-  add("dtype", po::value(&command.dtype)->default_value("auto"), "auto, fp32, bf16 or fp8");
+  add("dtype", po::value(&command.dtype)->default_value("auto"), "auto, fp32, bf16, fp8 or int8 (weights)");
   add("device", po::value(&command.device)->default_value("auto"), "auto, cpu or cuda");
   add("mesh", po::value(&command.mesh), "how mpirun's ranks split a window: ulysses x ring, as UxR");
   add("threads", po::value(&command.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
-  add("tiles", po::value(&command.tiles)->default_value("diffusers"), "tile plan of the VAE");
+  add("tiles", po::value(&command.tiles)->default_value("auto"),
+      "tile plan of the VAE; auto: diffusers, or diffusers-spatial where memory is short");
+  add("max-memory", po::value(&command.max_memory),
+      "of each GPU, such as 16G: weights that do not fit are streamed from host memory; all of it unless given");
   add("output", po::value<std::string>()->required(), "the video, FILE.mp4");
   add("codec", po::value<std::string>(),
       "h264 unless given, hevc or av1 (.mp4), prores422hq or prores4444 (.mov), ffv1 (.mkv): every frame as stitched");

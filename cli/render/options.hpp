@@ -35,6 +35,7 @@ struct RenderCommand {
   std::string device;
   std::string dtype;
   std::string tiles;
+  std::string max_memory;
   std::string mesh;
   int threads = 0;
   std::filesystem::path output;

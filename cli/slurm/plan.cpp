@@ -90,7 +90,8 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   const auto pass_on = [&](const char* name, std::vector<std::string>& options) {
     if (arguments.has(name)) options.insert(options.end(), {std::string("--") + name, arguments.text(name)});
   };
-  for (const char* name : {"device", "dtype", "mesh", "threads", "settle", "farm"}) pass_on(name, plan.worker_options);
+  for (const char* name : {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm"})
+    pass_on(name, plan.worker_options);
   for (const char* name : {"high-water", "output-root", "settle", "farm"}) pass_on(name, plan.farm_options);
   check_operands(arguments.operands());
   plan.sbatch_options = arguments.operands();

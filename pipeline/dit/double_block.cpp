@@ -33,7 +33,7 @@ DoubleBlock::Stream DoubleBlock::read_text(const nn::ParameterReader& reader, co
 DoubleBlock::DoubleBlock(const nn::ParameterReader& reader, const DitConfig& config)
     : image_(read_image(reader, config)),
       text_(read_text(reader, config)),
-      quantisation_(reader.placement().quantisation) {}
+      rows_(quant::of_rows(reader.placement().quantisation)) {}
 
 void DoubleBlock::forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
                           std::int64_t block, const JointAttention& attention, Workspace& workspace) const {
@@ -63,7 +63,7 @@ void DoubleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
 
 void DoubleBlock::project(const at::Tensor& x, const Part& part, Workspace& workspace) const {
   const auto rows = [&](const at::Tensor& tensor) { return tensor.narrow(0, part.begin, part.count); };
-  const quant::Rows normed = modulated_norm(rows(x), part.attention, part.first_frame_tokens, quantisation_);
+  const quant::Rows normed = modulated_norm(rows(x), part.attention, part.first_frame_tokens, rows_);
   const at::Tensor q = rows(workspace.q);
   const at::Tensor k = rows(workspace.k);
   part.stream.to_q.into(q, normed);
@@ -75,11 +75,24 @@ void DoubleBlock::project(const at::Tensor& x, const Part& part, Workspace& work
 
 void DoubleBlock::finish(at::Tensor& x, const quant::Rows& attended, const Part& part, Workspace& workspace) const {
   const at::Tensor rows = x.narrow(0, part.begin, part.count);
-  const quant::Rows own = quant::converted(attended.narrow(part.begin, part.count), quantisation_, x.scalar_type());
+  const quant::Rows own = quant::converted(attended.narrow(part.begin, part.count), rows_, x.scalar_type());
   add_gated_(rows, part.stream.to_out(own), part.attention, part.first_frame_tokens);
   const at::Tensor hidden = workspace.mlp(part.count);
-  part.stream.mlp_in.into(hidden, modulated_norm(rows, part.mlp, part.first_frame_tokens, quantisation_));
-  add_gated_(rows, part.stream.mlp_out(quant::gelu(hidden, quantisation_)), part.mlp, part.first_frame_tokens);
+  part.stream.mlp_in.into(hidden, modulated_norm(rows, part.mlp, part.first_frame_tokens, rows_));
+  add_gated_(rows, part.stream.mlp_out(quant::gelu(hidden, rows_)), part.mlp, part.first_frame_tokens);
+}
+
+std::vector<at::Tensor*> DoubleBlock::parameters() {
+  std::vector<at::Tensor*> all;
+  for (Stream* stream : {&image_, &text_}) {
+    all.push_back(&stream->norm_q);
+    all.push_back(&stream->norm_k);
+    for (quant::Linear* linear :
+         {&stream->to_q, &stream->to_k, &stream->to_v, &stream->to_out, &stream->mlp_in, &stream->mlp_out}) {
+      for (at::Tensor* parameter : linear->parameters()) all.push_back(parameter);
+    }
+  }
+  return all;
 }
 
 }  // namespace reelfarm::dit

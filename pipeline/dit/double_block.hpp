@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 #include "pipeline/dit/joint_attention.hpp"
@@ -19,6 +21,9 @@ class DoubleBlock {
   /// x: (shard.count + text tokens, width), image first, updated in place.
   void forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
                std::int64_t block, const JointAttention& attention, Workspace& workspace) const;
+
+  /// For nn::LayerStore.
+  std::vector<at::Tensor*> parameters();
 
  private:
   struct Stream {
@@ -42,7 +47,7 @@ class DoubleBlock {
 
   Stream image_;
   Stream text_;
-  nn::Quantisation quantisation_;
+  nn::Quantisation rows_;  // of what the products take
 };
 
 }  // namespace reelfarm::dit

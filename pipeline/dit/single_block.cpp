@@ -24,12 +24,12 @@ SingleBlock::SingleBlock(const nn::ParameterReader& reader, const DitConfig& con
       norm_k_(reader.tensor("attn.norm_k.weight", {config.head_dim})),
       mlp_in_(reader.scope("proj_mlp"), config.width(), config.mlp_width()),
       out_(reader.scope("proj_out"), config.width() + config.mlp_width(), config.width()),
-      quantisation_(reader.placement().quantisation) {}
+      rows_(quant::of_rows(reader.placement().quantisation)) {}
 
 void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
                           std::int64_t block, const JointAttention& attention, Workspace& workspace) const {
   const TokenModulation modulation = table.single(step, block);
-  const quant::Rows normed = modulated_norm(x, modulation, layout.first_frame_tokens, quantisation_);
+  const quant::Rows normed = modulated_norm(x, modulation, layout.first_frame_tokens, rows_);
   to_q_.into(workspace.q, normed);
   to_k_.into(workspace.k, normed);
   to_v_.into(workspace.v, normed);
@@ -37,10 +37,18 @@ void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
   norm_rotate(workspace.k, norm_k_, layout, workspace.num_heads);
   const auto attending = attention.begin(workspace.heads(workspace.q), workspace.heads(workspace.k),
                                          workspace.heads(workspace.v), layout.shard.count);
-  const at::Tensor mlp = workspace.mlp_to_join(quantisation_ == nn::Quantisation::none);
+  const at::Tensor mlp = workspace.mlp_to_join(rows_ == nn::Quantisation::none);
   mlp_in_.into(mlp, normed);
-  add_gated_(x, out_(quant::join_gelu(attending->finish(), mlp, workspace.hidden, quantisation_)), modulation,
+  add_gated_(x, out_(quant::join_gelu(attending->finish(), mlp, workspace.hidden, rows_)), modulation,
              layout.first_frame_tokens);
+}
+
+std::vector<at::Tensor*> SingleBlock::parameters() {
+  std::vector<at::Tensor*> all{&norm_q_, &norm_k_};
+  for (quant::Linear* linear : {&to_q_, &to_k_, &to_v_, &mlp_in_, &out_}) {
+    for (at::Tensor* parameter : linear->parameters()) all.push_back(parameter);
+  }
+  return all;
 }
 
 }  // namespace reelfarm::dit

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 #include "pipeline/dit/joint_attention.hpp"
@@ -20,12 +22,15 @@ class SingleBlock {
   void forward(at::Tensor& x, const TokenLayout& layout, const ModulationTable& table, std::int64_t step,
                std::int64_t block, const JointAttention& attention, Workspace& workspace) const;
 
+  /// For nn::LayerStore.
+  std::vector<at::Tensor*> parameters();
+
  private:
   quant::Linear to_q_, to_k_, to_v_;
   at::Tensor norm_q_, norm_k_;  // (head_dim)
   quant::Linear mlp_in_;
-  quant::Linear out_;  // from [attention | MLP]
-  nn::Quantisation quantisation_;
+  quant::Linear out_;      // from [attention | MLP]
+  nn::Quantisation rows_;  // of what the products take
 };
 
 }  // namespace reelfarm::dit

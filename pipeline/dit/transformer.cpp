@@ -1,5 +1,6 @@
 #include "pipeline/dit/transformer.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -23,8 +24,16 @@ void expect_shape(const char* what, const at::Tensor& tensor, const Expected& fi
 
 nn::Placement placement_of_blocks(nn::Placement placement, const DitConfig& config) {
   const bool fits = quant::width_fits(config.width()) && quant::width_fits(config.mlp_width());
-  if (!fits) placement.quantisation = nn::Quantisation::none;
+  if (!fits && placement.quantisation == nn::Quantisation::fp8) placement.quantisation = nn::Quantisation::none;
   return placement;
+}
+
+template <typename Block>
+nn::LayerStore<Block> read_blocks(const nn::ParameterReader& reader, const char* list, std::int64_t count,
+                                  std::int64_t resident, const DitConfig& config) {
+  const nn::ParameterReader blocks = reader.with_placement(placement_of_blocks(reader.placement(), config));
+  return {count, std::max<std::int64_t>(0, resident), reader.placement().device,
+          [&](std::int64_t i) { return Block(blocks.scope(std::string(list) + "." + std::to_string(i)), config); }};
 }
 
 }  // namespace
@@ -40,15 +49,12 @@ Transformer::Transformer(const nn::ParameterReader& reader, const DitConfig& con
       patch_bias_(reader.tensor("x_embedder.proj.bias", {config_.width()})),
       refiner_(reader.scope("context_embedder"), config_),
       modulation_(reader, config_),
+      double_blocks_(read_blocks<DoubleBlock>(reader, "transformer_blocks", config_.num_double_blocks,
+                                              reader.placement().resident_layers, config_)),
+      single_blocks_(read_blocks<SingleBlock>(reader, "single_transformer_blocks", config_.num_single_blocks,
+                                              reader.placement().resident_layers - config_.num_double_blocks, config_)),
       proj_out_(reader.scope("proj_out"), config_.width(), config_.patch_elements(config_.out_channels)),
       quantised_attention_(reader.placement().quantised_attention) {
-  const nn::ParameterReader blocks = reader.with_placement(placement_of_blocks(reader.placement(), config_));
-  for (std::int64_t i = 0; i < config_.num_double_blocks; ++i) {
-    double_blocks_.emplace_back(blocks.scope("transformer_blocks." + std::to_string(i)), config_);
-  }
-  for (std::int64_t i = 0; i < config_.num_single_blocks; ++i) {
-    single_blocks_.emplace_back(blocks.scope("single_transformer_blocks." + std::to_string(i)), config_);
-  }
   reader.expect_all_read();
 }
 
@@ -114,17 +120,12 @@ at::Tensor Transformer::forward_tokens(const at::Tensor& tokens, const TokenLayo
 
   Workspace workspace(config_, x.size(0), options);
   int done = 0;
-  const auto tick = [&] {
+  const auto pass = [&](const auto& block, std::int64_t index) {
+    block.forward(x, layout, prepared.modulation, step, index, attention, workspace);
     if (on_block) on_block(++done, num_blocks());
   };
-  for (std::size_t i = 0; i < double_blocks_.size(); ++i) {
-    double_blocks_[i].forward(x, layout, prepared.modulation, step, static_cast<std::int64_t>(i), attention, workspace);
-    tick();
-  }
-  for (std::size_t i = 0; i < single_blocks_.size(); ++i) {
-    single_blocks_[i].forward(x, layout, prepared.modulation, step, static_cast<std::int64_t>(i), attention, workspace);
-    tick();
-  }
+  double_blocks_.run(double_blocks_.size(), pass);
+  single_blocks_.run(single_blocks_.size(), pass);
   return proj_out_(modulated_norm(image_rows, prepared.modulation.output(step), 0, nn::Quantisation::none).values);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include "pipeline/dit/single_block.hpp"
 #include "pipeline/dit/token_refiner.hpp"
 #include "pipeline/dit/tokens.hpp"
+#include "pipeline/nn/layer_store.hpp"
 
 namespace reelfarm::dit {
 
@@ -43,6 +45,9 @@ class Transformer {
   /// blocks' products and, in forward(), of their attention; embedders, modulation, text refiner and output stay in the
   /// dtype, and so does all of it where the widths are no multiples of 16. On the CPU, weights stored in the reader's
   /// dtype are used where they lie in the mapped file. Throws weights::WeightError.
+  ///
+  /// Of the placement's resident layers the double blocks are the first. Forwards with streamed blocks come one after
+  /// another.
   Transformer(const nn::ParameterReader& reader, const DitConfig& config);
 
   const DitConfig& config() const { return config_; }
@@ -77,8 +82,8 @@ class Transformer {
   at::Tensor patch_bias_;    // (width)
   TokenRefiner refiner_;
   ModulationWeights modulation_;
-  std::vector<DoubleBlock> double_blocks_;
-  std::vector<SingleBlock> single_blocks_;
+  nn::LayerStore<DoubleBlock> double_blocks_;
+  nn::LayerStore<SingleBlock> single_blocks_;
   nn::Linear proj_out_;
   bool quantised_attention_;
 };

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -66,6 +67,7 @@ class Driver {
     name_ = reinterpret_cast<int (*)(char*, int, int)>(dlsym(library, "cuDeviceGetName"));
     attribute_ = reinterpret_cast<int (*)(int*, int, int)>(dlsym(library, "cuDeviceGetAttribute"));
     bus_ = reinterpret_cast<int (*)(char*, int, int)>(dlsym(library, "cuDeviceGetPCIBusId"));
+    memory_ = reinterpret_cast<int (*)(std::size_t*, int)>(dlsym(library, "cuDeviceTotalMem_v2"));
   }
 
   int devices() const {
@@ -75,6 +77,12 @@ class Driver {
 
   std::string name(int index) const { return asked(name_, index); }
   std::string bus(int index) const { return asked(bus_, index); }
+
+  std::int64_t memory(int index) const {
+    std::size_t bytes = 0;
+    const bool known = devices() > index && memory_ != nullptr && memory_(&bytes, index) == 0;
+    return known ? static_cast<std::int64_t>(bytes) : 0;
+  }
 
   int compute_capability(int index) const {
     constexpr int kMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
@@ -100,6 +108,7 @@ class Driver {
   int (*count_)(int*) = nullptr;
   int (*name_)(char*, int, int) = nullptr;
   int (*bus_)(char*, int, int) = nullptr;
+  int (*memory_)(std::size_t*, int) = nullptr;
   int (*attribute_)(int*, int, int) = nullptr;
 };
 
@@ -111,6 +120,21 @@ bool cuda_device_present() {
 
 std::string cuda_device_name(int index) {
   return Driver().name(index);
+}
+
+std::int64_t cuda_device_memory(int index) {
+  return Driver().memory(index);
+}
+
+void cap_cuda_memory(std::int64_t bytes) {
+  const std::int64_t all = cuda_device_memory(0);
+  if (all <= 0 || bytes >= all) return;
+  // The allocator's one switch that needs no CUDA headers; it is read when it is first used.
+  constexpr const char* kVariable = "PYTORCH_CUDA_ALLOC_CONF";
+  const char* given = std::getenv(kVariable);
+  std::string options = given != nullptr && *given != '\0' ? std::string(given) + "," : "";
+  options += "per_process_memory_fraction:" + std::to_string(static_cast<double>(bytes) / static_cast<double>(all));
+  ::setenv(kVariable, options.c_str(), /*overwrite=*/1);
 }
 
 int cuda_compute_capability(int index) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace reelfarm::nn {
@@ -15,6 +16,13 @@ bool cuda_device_present();
 
 /// The driver's name for a visible device, for example "NVIDIA H100 80GB HBM3"; "CUDA device N" when it does not say.
 std::string cuda_device_name(int index);
+
+/// Bytes of a visible device's memory; 0 when the driver does not say.
+std::int64_t cuda_device_memory(int index);
+
+/// Keeps LibTorch's allocator to so many bytes of the first visible device: what needs more ends with
+/// c10::OutOfMemoryError. To be called before load_cuda_backend(), in a process with one thread.
+void cap_cuda_memory(std::int64_t bytes);
 
 /// Of a visible device, times ten: 90 for an H100. 0 when the driver does not say.
 int cuda_compute_capability(int index);

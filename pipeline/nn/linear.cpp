@@ -13,6 +13,10 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   return at::linear(x, weight_, bias_);
 }
 
+std::vector<at::Tensor*> Linear::parameters() {
+  return bias_.defined() ? std::vector<at::Tensor*>{&weight_, &bias_} : std::vector<at::Tensor*>{&weight_};
+}
+
 void Linear::into(at::Tensor out, const at::Tensor& x) const {
   if (bias_.defined()) {
     at::addmm_out(out, bias_, x, weight_.t());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -18,6 +19,9 @@ class Linear {
   at::Tensor operator()(const at::Tensor& x) const;
   /// The same into memory that is there: x (rows, in_features), out (rows, out_features), whose rows may be strided.
   void into(at::Tensor out, const at::Tensor& x) const;
+
+  /// For LayerStore; without a bias only the weight.
+  std::vector<at::Tensor*> parameters();
 
   const at::Tensor& weight() const { return weight_; }
   const at::Tensor& bias() const { return bias_; }

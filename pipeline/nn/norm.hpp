@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -39,6 +40,9 @@ class RmsNorm {
  public:
   RmsNorm(const ParameterReader& reader, std::int64_t features, double eps);
   at::Tensor operator()(const at::Tensor& x) const;
+
+  /// For LayerStore.
+  std::vector<at::Tensor*> parameters() { return {&weight_}; }
 
  private:
   at::Tensor weight_;

@@ -39,12 +39,11 @@ c10::ScalarType resolve_dtype(std::string_view name, c10::Device device) {
   if (name == "auto") return device.is_cuda() || cpu_multiplies_bf16() ? c10::kBFloat16 : c10::kFloat;
   if (name == "fp32") return c10::kFloat;
   if (name == "bf16") return c10::kBFloat16;
-  if (name == "int8")
-    throw std::invalid_argument("--dtype int8: not in this version; expected auto, fp32, bf16 or fp8");
-  throw std::invalid_argument("--dtype '" + std::string(name) + "': expected auto, fp32, bf16 or fp8");
+  throw std::invalid_argument("--dtype '" + std::string(name) + "': expected auto, fp32, bf16, fp8 or int8");
 }
 
 ResolvedPlacement resolve_placement(std::string_view dtype, c10::Device device) {
+  if (dtype == "int8") return {{device, resolve_dtype("auto", device), Quantisation::int8}, {}};
   if (dtype != "fp8") return {{device, resolve_dtype(dtype, device)}, {}};
   constexpr int kFirstWithProducts = 89;  // compute capabilities times ten
   constexpr int kFirstWithAttention = 90;
@@ -83,7 +82,15 @@ std::string_view dtype_name(c10::ScalarType dtype) {
 }
 
 std::string_view dtype_name(const Placement& placement) {
-  return placement.quantisation == Quantisation::fp8 ? "fp8" : dtype_name(placement.dtype);
+  switch (placement.quantisation) {
+    case Quantisation::fp8:
+      return "fp8";
+    case Quantisation::int8:
+      return "int8";
+    case Quantisation::none:
+      break;
+  }
+  return dtype_name(placement.dtype);
 }
 
 }  // namespace reelfarm::nn

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -12,7 +14,10 @@ namespace reelfarm::nn {
 enum class Quantisation {
   none,  // in the compute type
   fp8,   // e4m3, one scale per token and per output channel
+  int8,  // weights alone, one scale per output channel; multiplied in the compute type
 };
+
+inline constexpr std::int64_t kAllLayers = std::numeric_limits<std::int64_t>::max();
 
 /// Where a module's parameters live and in which type it computes.
 struct Placement {
@@ -20,6 +25,9 @@ struct Placement {
   c10::ScalarType dtype = c10::kFloat;
   Quantisation quantisation = Quantisation::none;
   bool quantised_attention = false;  ///< whether the transformer's attention is in e4m3 as well
+  /// How many layers of a transformer or language model stay on the device; the others come from host memory whenever
+  /// they are run, ahead of use (LayerStore). Changes no bit of a result.
+  std::int64_t resident_layers = kAllLayers;
 };
 
 /// The device of `--device auto|cpu|cuda[:N]`. `auto` takes a GPU where the driver shows one, else the CPU.
@@ -32,21 +40,21 @@ c10::Device resolve_device(std::string_view name);
 bool cpu_multiplies_bf16();
 
 /// The compute type of `--dtype auto|fp32|bf16`. `auto` is bf16 on a GPU and on a CPU that multiplies it, else fp32.
-/// Throws std::invalid_argument for another word; int8 is named as not in this version.
+/// Throws std::invalid_argument for another word.
 c10::ScalarType resolve_dtype(std::string_view name, c10::Device device);
 
-/// What `--dtype auto|fp32|bf16|fp8` comes to on a device.
+/// What `--dtype auto|fp32|bf16|fp8|int8` comes to on a device.
 struct ResolvedPlacement {
   Placement placement;
   std::string note;  ///< a sentence for the log where not all of what was asked for can be had; else empty
 };
 
 /// fp8 is bf16 with the transformer's products in e4m3 from compute capability 8.9 on (Ada, Hopper), and its attention
-/// from 9.0 on, where the CUDA plug-in has it. Elsewhere it falls back to `auto`, and the note says so. Throws as
-/// resolve_dtype does.
+/// from 9.0 on, where the CUDA plug-in has it. Elsewhere it falls back to `auto`, and the note says so. int8 is `auto`
+/// with the weights of the transformer's products in 8 bits, on any device. Throws as resolve_dtype does.
 ResolvedPlacement resolve_placement(std::string_view dtype, c10::Device device);
 
-/// "fp32", "bf16", "fp16", "fp8": the word that resolve_placement takes.
+/// "fp32", "bf16", "fp16", "fp8", "int8": the word that resolve_placement takes.
 std::string_view dtype_name(c10::ScalarType dtype);
 std::string_view dtype_name(const Placement& placement);
 

@@ -20,6 +20,11 @@ struct Rows {
   void copy_(const Rows& other) const;
 };
 
+/// What the rows that meet such weights are in: int8 quantises weights alone.
+constexpr nn::Quantisation of_rows(nn::Quantisation quantisation) {
+  return quantisation == nn::Quantisation::int8 ? nn::Quantisation::none : quantisation;
+}
+
 /// Memory for quantised rows.
 Rows empty_rows(std::int64_t rows, std::int64_t features, nn::Quantisation quantisation, c10::Device device);
 

@@ -16,17 +16,19 @@
 namespace reelfarm::render {
 namespace {
 
-Networks load_with_peers(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups) {
+Networks load_with_peers(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups,
+                         const Residency& residency) {
   std::optional<Networks> networks;
-  parallel::all_or_none(*groups.denoise, [&] { networks.emplace(Networks::load(bundle, placement)); });
+  parallel::all_or_none(*groups.denoise, [&] { networks.emplace(Networks::load(bundle, placement, residency)); });
   return std::move(*networks);
 }
 
 }  // namespace
 
-Follower::Follower(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups)
+Follower::Follower(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups,
+                   const Residency& residency)
     : groups_(groups),
-      networks_(load_with_peers(bundle, placement, groups)),
+      networks_(load_with_peers(bundle, placement, groups, residency)),
       transformers_(shared_transformers(networks_, groups)) {}
 
 void Follower::run() const {

@@ -15,7 +15,8 @@ class Follower {
  public:
   /// Collective, with the Renderer of rank 0. `groups` must outlive it. Throws weights::WeightError, and
   /// parallel::PeerFailed when another rank could not load.
-  Follower(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups);
+  Follower(const weights::Bundle& bundle, const nn::Placement& placement, const RankGroups& groups,
+           const Residency& residency = {});
 
   /// Returns once the Renderer of rank 0 is gone. An error ends all ranks (ProcessGroup::abort) and is thrown.
   void run() const;

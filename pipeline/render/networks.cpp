@@ -17,7 +17,7 @@ dit::Transformer load_transformer(const weights::Bundle& bundle, const std::stri
 
 }  // namespace
 
-Networks Networks::load(const weights::Bundle& bundle, const nn::Placement& placement,
+Networks Networks::load(const weights::Bundle& bundle, const nn::Placement& placement, const Residency& residency,
                         const std::function<void(double part)>& on_part) {
   const auto tell = [&](double part) {
     if (on_part) on_part(part);
@@ -26,9 +26,11 @@ Networks Networks::load(const weights::Bundle& bundle, const nn::Placement& plac
   auto vae = vae::CausalVae::open(bundle.folder("vae"), placement);
   tell(0.15);
   std::optional<dit::Transformer> image;
-  if (bundle.manifest().t2i) image.emplace(load_transformer(bundle, "transformer_t2i", placement));
+  if (bundle.manifest().t2i)
+    image.emplace(load_transformer(bundle, "transformer_t2i", Residency::placed(placement, residency.image_blocks)));
   tell(0.3);
-  dit::Transformer video = load_transformer(bundle, "transformer", placement);
+  dit::Transformer video =
+      load_transformer(bundle, "transformer", Residency::placed(placement, residency.video_blocks));
   tell(1.0);
   return {std::move(vae), std::move(image), std::move(video)};
 }

@@ -7,6 +7,7 @@
 
 #include "pipeline/dit/transformer.hpp"
 #include "pipeline/nn/placement.hpp"
+#include "pipeline/render/residency.hpp"
 #include "pipeline/vae/causal_vae.hpp"
 #include "pipeline/weights/bundle.hpp"
 
@@ -26,7 +27,7 @@ struct Networks {
   const dit::Transformer& at(std::size_t transformer) const;
 
   /// `on_part` hears the part that is loaded, 0..1. Throws weights::WeightError.
-  static Networks load(const weights::Bundle& bundle, const nn::Placement& placement,
+  static Networks load(const weights::Bundle& bundle, const nn::Placement& placement, const Residency& residency = {},
                        const std::function<void(double part)>& on_part = {});
 };
 

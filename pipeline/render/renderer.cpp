@@ -15,9 +15,11 @@
 #include "pipeline/dit/shared_forward.hpp"
 #include "pipeline/nn/side_stream.hpp"
 #include "pipeline/render/networks.hpp"
+#include "pipeline/render/turns.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 #include "pipeline/text_encoders/errors.hpp"
 #include "pipeline/text_encoders/prompt_encoder.hpp"
+#include "pipeline/vae/errors.hpp"
 #include "pipeline/vae/frames.hpp"
 #include "pipeline/vae/shared_decode.hpp"
 #include "pipeline/vae/shared_encode.hpp"
@@ -30,11 +32,11 @@ void tell(const OnProgress& on_progress, Phase phase, double fraction, int step 
 }
 
 void check_tiles(const std::string& name) {
-  const auto& known = vae::tile_plan_names();
-  if (std::ranges::find(known, name) != known.end()) return;
-  std::string message = "--tiles '" + name + "': no tile plan has this name; known:";
-  for (const std::string_view plan : known) message += " " + std::string(plan);
-  throw RequestError(message);
+  try {
+    vae::require_tile_plan(name);
+  } catch (const vae::VaeError& error) {
+    throw RequestError("--tiles: " + std::string(error.what()));
+  }
 }
 
 }  // namespace
@@ -50,7 +52,11 @@ struct Renderer::Models {
   std::unique_ptr<const dit::ForwardLeader> forwards = {};
   std::unique_ptr<const vae::DecodeLeader> decodes = {};
   nn::SideStream decoding{options.placement.device};
+  /// Where decoding and denoising do not fit beside each other.
+  std::unique_ptr<Turns> turns = options.residency.decode_beside ? nullptr : std::make_unique<Turns>();
 
+  /// While it lives, nothing else of this renderer works on the device, if that is how it is to be.
+  std::unique_ptr<Turns::Turn> turn() const { return turns ? std::make_unique<Turns::Turn>(*turns) : nullptr; }
   dit::TextCondition encode(const std::string& prompt, const video::Image* seen, text_encoders::Branch branch) const;
   at::Tensor encode(const at::Tensor& pixels, const vae::OnProgress& on_progress) const;
   dit::VelocityModel velocity(std::size_t transformer, const at::Tensor& latents, const dit::Prepared& prepared,
@@ -66,11 +72,13 @@ Renderer::Renderer(const weights::Bundle& bundle, Options options, const OnProgr
     bundle.require_complete();
     check_tiles(options.tiles);
     tell(on_progress, Phase::load, 0.0);
-    auto prompts = std::make_unique<text_encoders::PromptEncoder>(bundle, options.placement);
+    const nn::Placement encoders =
+        Residency::placed(options.placement, options.residency.encoders ? nn::kAllLayers : 0);
+    auto prompts = std::make_unique<text_encoders::PromptEncoder>(bundle, encoders);
     prompts->load();
     constexpr double kPrompts = 0.3;
     tell(on_progress, Phase::load, kPrompts);
-    Networks networks = Networks::load(bundle, options.placement, [&](double part) {
+    Networks networks = Networks::load(bundle, options.placement, options.residency, [&](double part) {
       tell(on_progress, Phase::load, kPrompts + (1 - kPrompts) * part);
     });
     models_ = std::make_unique<Models>(Models{.manifest = bundle.manifest(),
@@ -189,6 +197,7 @@ at::Tensor Renderer::first_frame(const std::string& prompt, int width, int heigh
                        "' has no text-to-image transformer (transformer_t2i/): give an image");
   }
   const c10::NoGradGuard no_gradients;
+  const auto turn = models.turn();
   const weights::T2iSettings& t2i = *models.manifest.t2i;
   tell(on_progress, Phase::encode, 0.0);
   const dit::TextCondition text = models.encode(prompt, nullptr, text_encoders::Branch::t2i);
@@ -219,6 +228,7 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
                            : "the bundle '" + manifest.name + "' makes video from text alone and takes no image");
   }
   if (request.resume && request.resume->steps_done == request.steps) return request.resume->latents;
+  const auto turn = models.turn();
   tell(on_progress, Phase::encode, 0.0);
   std::optional<video::Image> seen = request.image;
   if (needs_frames && !seen) seen = to_image(request.condition);
@@ -264,6 +274,7 @@ vae::DecodeOptions Renderer::Models::decode_options(const DecodeRequest& request
 void Renderer::decode(const at::Tensor& latents, const DecodeRequest& request,
                       const std::function<void(DecodedFrames)>& on_frames, const OnProgress& on_progress) const {
   const c10::NoGradGuard no_gradients;
+  const auto turn = models_->turn();
   const nn::SideStream::Use beside_denoising(models_->decoding);
   const vae::DecodeOptions options = models_->decode_options(request, on_progress);
   const at::Tensor given = latents.to(models_->options.placement.device);

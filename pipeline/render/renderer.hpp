@@ -12,16 +12,12 @@
 #include "pipeline/nn/placement.hpp"
 #include "pipeline/render/progress.hpp"
 #include "pipeline/render/rank_groups.hpp"
+#include "pipeline/render/request_error.hpp"
+#include "pipeline/render/residency.hpp"
 #include "pipeline/video/image.hpp"
 #include "pipeline/weights/bundle.hpp"
 
 namespace reelfarm::render {
-
-/// The request asks for what these weights cannot do; the text says what and what they can.
-class RequestError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// Where the denoising of a window stands: all that is needed to go on from there.
 struct StepState {
@@ -68,8 +64,9 @@ struct DecodeRequest {
   std::function<bool(std::int64_t frame)> have = {};
 };
 
-/// The whole model system of a bundle with its weights resident: text encoders, transformers, VAE.
-/// Const members may run on two threads at once: one window denoises while another is decoded.
+/// The whole model system of a bundle with its weights at hand: text encoders, transformers, VAE.
+/// Const members may run on two threads at once: one window denoises while another is decoded, or waits for its turn
+/// where the residency says so.
 ///
 /// With options.ranks it is rank 0 of several, which share each forward and decode; the others are Followers of the
 /// same bundle. What a callback throws then ends the work at the end of the running forward, or of the tiles being
@@ -81,6 +78,7 @@ class Renderer {
     std::string tiles = "diffusers";  ///< tile plan of the VAE; part of the fingerprint
     /// Must outlive the renderer. Null: one rank.
     const RankGroups* ranks = nullptr;
+    Residency residency = {};
   };
 
   /// Loads every component; collective where there are ranks. Throws weights::WeightError, RequestError for an unknown

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "pipeline/nn/attention.hpp"
+#include "pipeline/nn/layer_store.hpp"
 #include "pipeline/nn/linear.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/text_encoders/detail/config_fields.hpp"
@@ -68,6 +69,16 @@ class LlamaLayer {
         up_(reader.scope("mlp.up_proj"), config.hidden_size, config.intermediate_size, config.mlp_bias),
         down_(reader.scope("mlp.down_proj"), config.intermediate_size, config.hidden_size, config.mlp_bias) {}
 
+  std::vector<at::Tensor*> parameters() {
+    std::vector<at::Tensor*> all;
+    const auto add = [&all](auto& part) {
+      for (at::Tensor* parameter : part.parameters()) all.push_back(parameter);
+    };
+    for (nn::RmsNorm* norm : {&input_norm_, &mlp_norm_}) add(*norm);
+    for (nn::Linear* linear : {&q_, &k_, &v_, &out_, &gate_, &up_, &down_}) add(*linear);
+    return all;
+  }
+
   at::Tensor operator()(const at::Tensor& x, const std::pair<at::Tensor, at::Tensor>& rope) const {
     const at::Tensor attended = x + attention(input_norm_(x), rope);
     const at::Tensor normed = mlp_norm_(attended);
@@ -96,22 +107,23 @@ class LlamaLayer {
 };
 
 Llama::Llama(const nn::ParameterReader& reader, const LlamaConfig& config, std::int64_t least_skip)
-    : config_(config), least_skip_(least_skip) {
+    : config_(config), least_skip_(least_skip), device_(reader.placement().device) {
   if (least_skip < 0 || least_skip > config.num_layers) {
     throw weights::WeightError("a Llama of " + std::to_string(config.num_layers) + " layers has no hidden state " +
                                std::to_string(least_skip) + " layers before its last");
   }
-  embedding_ = reader.scope("embed_tokens").tensor("weight", {config.vocab_size, config.hidden_size});
+  const nn::Placement& placement = reader.placement();
   const std::int64_t used = config.num_layers - least_skip;
-  layers_.reserve(static_cast<std::size_t>(used));
-  for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
-    const std::string name = "layers." + std::to_string(layer);
-    if (layer < used) {
-      layers_.emplace_back(reader.scope(name), config);
-    } else {
-      reader.ignore_below(name);
-    }
-  }
+  // Some rows of the table are looked up a prompt: where layers are not worth their room, neither is it.
+  const nn::Placement table{placement.resident_layers < used ? c10::Device(c10::kCPU) : placement.device,
+                            placement.dtype};
+  embedding_ =
+      reader.with_placement(table).scope("embed_tokens").tensor("weight", {config.vocab_size, config.hidden_size});
+  const auto name = [](std::int64_t layer) { return "layers." + std::to_string(layer); };
+  layers_ = std::make_unique<const nn::LayerStore<LlamaLayer>>(
+      used, placement.resident_layers, placement.device,
+      [&](std::int64_t layer) { return LlamaLayer(reader.scope(name(layer)), config); });
+  for (std::int64_t layer = used; layer < config.num_layers; ++layer) reader.ignore_below(name(layer));
   if (least_skip == 0) {
     norm_.emplace_back(reader.scope("norm"), config.hidden_size, config.rms_norm_eps);
   } else {
@@ -132,7 +144,7 @@ at::Tensor Llama::embed(std::span<const std::int64_t> ids) const {
   }
   const at::Tensor index =
       at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong).to(embedding_.device());
-  return at::embedding(embedding_, index).unsqueeze(0);
+  return at::embedding(embedding_, index).unsqueeze(0).to(device_);
 }
 
 at::Tensor Llama::hidden_states(const at::Tensor& embeddings, std::int64_t skip, std::int64_t padded_length) const {
@@ -142,11 +154,9 @@ at::Tensor Llama::hidden_states(const at::Tensor& embeddings, std::int64_t skip,
   }
   const std::int64_t length = embeddings.size(1);
   const auto rope =
-      rope_table(config_.rope, config_.head_dim, length, std::max(length, padded_length), embedding_.options());
+      rope_table(config_.rope, config_.head_dim, length, std::max(length, padded_length), embeddings.options());
   at::Tensor x = embeddings;
-  for (std::int64_t layer = 0; layer < config_.num_layers - skip; ++layer) {
-    x = layers_[static_cast<std::size_t>(layer)](x, rope);
-  }
+  layers_->run(config_.num_layers - skip, [&](const LlamaLayer& layer, std::int64_t) { x = layer(x, rope); });
   return skip == 0 ? norm_.front()(x) : x;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -12,7 +13,9 @@
 
 namespace reelfarm::nn {
 class ParameterReader;
-}
+template <typename Layer>
+class LayerStore;
+}  // namespace reelfarm::nn
 
 namespace reelfarm::weights {
 class Config;
@@ -63,8 +66,9 @@ class Llama {
  private:
   LlamaConfig config_;
   std::int64_t least_skip_;
-  at::Tensor embedding_;
-  std::vector<LlamaLayer> layers_;
+  c10::Device device_;
+  at::Tensor embedding_;  // (vocabulary, hidden), on the CPU where layers are streamed
+  std::unique_ptr<const nn::LayerStore<LlamaLayer>> layers_;
   std::vector<nn::RmsNorm> norm_;  // one, or none when no caller needs it
 };
 

@@ -88,6 +88,10 @@ void require_positive(std::int64_t frames, std::int64_t height, std::int64_t wid
 
 }  // namespace
 
+void require_tile_plan(std::string_view name) {
+  sizes_of(name);
+}
+
 const std::vector<std::string_view>& tile_plan_names() {
   static const std::vector<std::string_view> names = [] {
     std::vector<std::string_view> list;

@@ -46,6 +46,9 @@ enum class DecodeOrder { forward, last_first };
 ///   tencent            64 frames every 48, 256 pixels every 192; the tiling of the original HunyuanVideo code
 const std::vector<std::string_view>& tile_plan_names();
 
+/// Throws VaeError that lists the known names for one that is not among them.
+void require_tile_plan(std::string_view name);
+
 /// Throws VaeError for an unknown name, listing the known ones, and for a size that is not positive.
 TilePlan decode_plan(const VaeConfig& config, std::string_view name, std::int64_t latent_frames,
                      std::int64_t latent_height, std::int64_t latent_width);

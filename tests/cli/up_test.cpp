@@ -202,11 +202,5 @@ TEST_F(UpTest, AMissingBundleNamesTheFolder) {
   EXPECT_THAT(ended.errors, HasSubstr("/nowhere/weights is not a folder"));
 }
 
-TEST_F(UpTest, WhatComesLaterIsSaid) {
-  const Ended ended = line_.run(up({"--max-memory", "1"}));
-  EXPECT_EQ(ended.code, 2);
-  EXPECT_THAT(ended.errors, HasSubstr("not in this version"));
-}
-
 }  // namespace
 }  // namespace reelfarm

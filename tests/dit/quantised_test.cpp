@@ -45,6 +45,26 @@ TEST_F(QuantisedTransformer, StaysCloseToFp32) {
   EXPECT_NE(products, both);
 }
 
+TEST_F(QuantisedTransformer, Int8WeightsStayCloseToFp32) {
+  const double error =
+      relative_error(forward({c10::kCPU, at::kFloat, nn::Quantisation::int8}), forward({c10::kCPU, at::kFloat}));
+  std::printf("error with weights in int8 %.4f\n", error);
+  EXPECT_GE(error, 5e-4);
+  EXPECT_LE(error, 3e-2);
+}
+
+TEST_F(QuantisedTransformer, StreamedBlocksGiveTheSameBits) {
+  for (const nn::Quantisation quantisation : {nn::Quantisation::none, kFp8, nn::Quantisation::int8}) {
+    nn::Placement placement{c10::kCPU, at::kFloat, quantisation};
+    const at::Tensor expected = forward(placement);
+    const std::int64_t blocks = config_.num_double_blocks + config_.num_single_blocks;
+    for (const std::int64_t resident : {std::int64_t{0}, std::int64_t{1}, config_.num_double_blocks, blocks - 1}) {
+      placement.resident_layers = resident;
+      EXPECT_TRUE(at::equal(forward(placement), expected)) << resident << " of " << blocks << " blocks";
+    }
+  }
+}
+
 TEST_F(QuantisedTransformer, OverRanksIsAsCloseAndAttentionIsIn8BitsWhereNoRingMerges) {
   const at::Tensor expected = forward({c10::kCPU, at::kFloat});
   const Transformer transformer = open({c10::kCPU, at::kFloat, kFp8, true});

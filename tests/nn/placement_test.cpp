@@ -56,10 +56,18 @@ TEST(Placement, NamesComeBack) {
   EXPECT_EQ(dtype_name(Placement{c10::Device(c10::kCUDA, 0), c10::kBFloat16, Quantisation::fp8, true}), "fp8");
 }
 
+TEST(Placement, Int8IsOfWeightsAloneAndKeepsTheComputeType) {
+  const ResolvedPlacement resolved = resolve_placement("int8", c10::kCPU);
+  EXPECT_EQ(resolved.placement.quantisation, Quantisation::int8);
+  EXPECT_EQ(resolved.placement.dtype, resolve_dtype("auto", c10::kCPU));
+  EXPECT_EQ(dtype_name(resolved.placement), "int8");
+  EXPECT_EQ(resolved.note, "");
+}
+
 TEST(Placement, OtherWordsAreRefused) {
   EXPECT_THROW(resolve_device("gpu"), std::invalid_argument);
   EXPECT_THROW(resolve_dtype("fp64", c10::kCPU), std::invalid_argument);
-  EXPECT_THROW(resolve_dtype("int8", c10::kCPU), std::invalid_argument);
+  EXPECT_THROW(resolve_placement("int4", c10::kCPU), std::invalid_argument);
   EXPECT_THROW(resolve_placement("fp64", c10::kCPU), std::invalid_argument);
 }
 

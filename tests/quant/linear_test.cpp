@@ -57,6 +57,27 @@ TEST_F(QuantisedLinear, WithoutQuantisationItIsTheUsualOne) {
   EXPECT_TRUE(at::equal(linear(nn::Quantisation::none)({x, {}}), at::linear(x, weight_, bias_)));
 }
 
+TEST_F(QuantisedLinear, Int8IsOneScaleAnOutputTimesIntegers) {
+  const at::Tensor x = at::randn({33, kIn});
+  const Linear quantised = linear(nn::Quantisation::int8);
+  const at::Tensor scales = weight_.abs().amax({1}, true) / 127;
+  const at::Tensor stands_for = at::round(weight_ / scales) * scales;
+  EXPECT_LE(relative_error(quantised({x, {}}), at::linear(x, stands_for, bias_)), 1e-5);
+  at::Tensor out = at::full({33, 2 * kOut}, std::numeric_limits<float>::quiet_NaN());
+  quantised.into(out.narrow(1, kOut, kOut), {x, {}});  // strided rows
+  EXPECT_TRUE(at::equal(out.narrow(1, kOut, kOut), quantised({x, {}})));
+  // Rounding takes half a step at most, 1/254 of a row's largest: 0.6 % in the mean of a normal row.
+  const double error = relative_error(quantised({x, {}}) - bias_, at::linear(x, weight_));
+  EXPECT_GE(error, 1e-3);
+  EXPECT_LE(error, 1e-2);
+}
+
+TEST_F(QuantisedLinear, Int8OfARowOfZerosIsZero) {
+  const test::WeightFile zeros({{"weight", at::zeros({3, 5})}, {"bias", at::zeros({3})}});
+  const Linear quantised(zeros.reader({c10::kCPU, at::kFloat, nn::Quantisation::int8}), 5, 3);
+  EXPECT_TRUE(at::equal(quantised({at::ones({2, 5}), {}}), at::zeros({2, 3})));
+}
+
 TEST_F(QuantisedLinear, OddWidthsAreRefused) {
   const test::WeightFile odd({{"weight", at::randn({kOut, 24})}, {"bias", bias_}});
   EXPECT_THROW(Linear(odd.reader({c10::kCPU, at::kFloat, nn::Quantisation::fp8}), 24, kOut), c10::Error);

@@ -64,6 +64,23 @@ TEST(Llama, LoadsOnlyTheLayersThatAreRun) {
   EXPECT_THROW(llama.hidden_states(embeddings, 1), std::invalid_argument);
 }
 
+TEST(Llama, StreamedLayersGiveTheSameBits) {
+  const ReferenceCase reference("llama_gqa");
+  auto source = weights::TensorSource::open(reference.folder() / "model.safetensors");
+  const LlamaConfig config = config_of(reference.json());
+  const auto states = [&](std::int64_t resident) {
+    nn::Placement placement;
+    placement.resident_layers = resident;
+    const Llama llama(nn::ParameterReader(source, placement), config, 0);
+    const at::Tensor embeddings = llama.embed(reference.ids());
+    return at::stack({llama.hidden_states(embeddings, 2), llama.hidden_states(embeddings, 0)});
+  };
+  const at::Tensor expected = states(nn::kAllLayers);
+  for (std::int64_t resident = 0; resident < config.num_layers; ++resident) {
+    EXPECT_TRUE(at::equal(states(resident), expected)) << resident;
+  }
+}
+
 TEST(Llama, RowsDoNotDependOnWhatFollowsThem) {
   const ReferenceCase reference("llama_gqa");
   const Llama llama(reference.model(), config_of(reference.json()), 0);

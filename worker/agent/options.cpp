@@ -42,8 +42,9 @@ std::string from_environment(const std::string& name) {
   if (!name.starts_with("REELFARM_")) return {};
   std::string option = name.substr(9);
   for (char& letter : option) letter = letter == '_' ? '-' : static_cast<char>(std::tolower(letter));
-  static const std::vector<std::string> known = {"redis",  "data",  "bundle",  "ranks", "launcher",   "mesh",
-                                                 "device", "dtype", "threads", "farm",  "log-format", "hours"};
+  static const std::vector<std::string> known = {"redis",      "data",   "bundle",    "ranks",   "launcher",
+                                                 "mesh",       "device", "dtype",     "threads", "farm",
+                                                 "log-format", "hours",  "max-memory"};
   return std::find(known.begin(), known.end(), option) != known.end() ? option : std::string();
 }
 
@@ -58,7 +59,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   std::string device;
   std::string dtype;
   std::string mesh;
-  std::string tiles;
+  std::string tiles, max_memory;
   std::string ranks_program;
   int threads = 0;
   int gpu = 0;
@@ -90,7 +91,8 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
       "place of the first rank among the visible GPUs, counted round; the other ranks take those after it");
   add("dtype", po::value(&dtype)->default_value("auto"), "auto, fp32, bf16 or fp8");
   add("threads", po::value(&threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
-  add("tiles", po::value(&tiles), "tile plan of the VAE");
+  add("tiles", po::value(&tiles), "tile plan of the VAE; auto unless given");
+  add("max-memory", po::value(&max_memory), "of each GPU, such as 16G; all of it unless given");
   add("farm", po::value(&agent.store.farm)->default_value(agent.store.farm), "name of the farm in a shared Redis");
   add("allow-volatile", po::bool_switch(&agent.store.allow_volatile), "accept a Redis without persistence");
   add("lease", po::value(&lease_s)->default_value(15), "seconds a lease lasts without a sign of life");
@@ -166,6 +168,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
       "--threads", std::to_string(threads), "--gpu",  std::to_string(gpu)};
   if (command.log_format == logging::Format::json) arguments.insert(arguments.end(), {"--log-format", "json"});
   if (!mesh.empty()) arguments.insert(arguments.end(), {"--mesh", mesh});
+  if (!max_memory.empty()) arguments.insert(arguments.end(), {"--max-memory", max_memory});
   if (!tiles.empty()) arguments.insert(arguments.end(), {"--tiles", tiles});
   return command;
 }

@@ -20,6 +20,7 @@
 #include "pipeline/render/fingerprint.hpp"
 #include "pipeline/render/follower.hpp"
 #include "pipeline/render/gpu_choice.hpp"
+#include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
 #include "worker/protocol/line_channel.hpp"
@@ -37,7 +38,7 @@ constexpr const char* kProgram = "ranks";
 /// What every rank of the group must have alike.
 struct Plan {
   weights::Bundle bundle;
-  nn::Placement placement;
+  render::MemoryPlan memory;
   parallel::MeshShape mesh;
   int threads = 1;
 };
@@ -56,28 +57,32 @@ Plan plan_of(const worker::RanksOptions& options, parallel::ProcessGroup& world)
   std::optional<Plan> plan;
   parallel::all_or_none(world, [&] {
     weights::Bundle bundle = weights::Bundle::open(options.bundle);
-    const c10::Device device = nn::resolve_device(options.device);
-    const nn::ResolvedPlacement resolved = nn::resolve_placement(options.dtype, device);
-    if (world.rank() == 0 && !resolved.note.empty()) logging::warn(resolved.note);
+    const weights::BundleManifest& manifest = bundle.manifest();
+    render::MemoryChoice memory =
+        render::choose_memory(bundle, {options.device, options.dtype, options.tiles, options.max_memory},
+                              manifest.width, manifest.height, manifest.window_frames, world.size());
+    if (world.rank() == 0 && !memory.note.empty()) logging::warn(memory.note);
+    if (world.rank() == 0 && !memory.plan.text.empty()) logging::info(memory.plan.text);
     const auto mesh = render::mesh_for(bundle, options.mesh, world.size(), ranks_of_machine);
-    plan.emplace(Plan{std::move(bundle), resolved.placement, mesh, threads});
+    plan.emplace(Plan{std::move(bundle), std::move(memory.plan), mesh, threads});
   });
   return std::move(*plan);
 }
 
-worker::Ready ready_of(const Plan& plan, const std::string& tiles) {
+worker::Ready ready_of(const Plan& plan) {
   worker::Ready ready;
   ready.bundle = plan.bundle.manifest().name;
   // The agent's reelfarm-bundle has just hashed the files: its digests are in the same cache.
   ready.bundle_hash =
       weights::bundle_hash(plan.bundle, weights::digest_cache_file(std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
-  ready.device = plan.placement.device.is_cuda() ? "cuda" : "cpu";
-  ready.device_name = render::device_name(plan.placement.device);
-  ready.dtype = nn::dtype_name(plan.placement);
+  ready.device = plan.memory.placement.device.is_cuda() ? "cuda" : "cpu";
+  ready.device_name = render::device_name(plan.memory.placement.device);
+  ready.dtype = nn::dtype_name(plan.memory.placement);
   ready.mesh = parallel::to_string(plan.mesh);
   ready.ranks = plan.mesh.ranks();
   ready.threads = plan.threads;
-  ready.fingerprint = render::fingerprint_of({ready.bundle_hash, plan.placement, ready.mesh, ready.threads, tiles});
+  ready.fingerprint =
+      render::fingerprint_of({ready.bundle_hash, plan.memory.placement, ready.mesh, ready.threads, plan.memory.tiles});
   return ready;
 }
 
@@ -107,11 +112,11 @@ void lead(const worker::RanksOptions& options, const Plan& plan, const render::R
   worker::Reporter reporter([&channel](const worker::Message& message) {
     if (!channel.send(worker::encode(message))) std::_Exit(1);
   });
-  const render::Renderer renderer(plan.bundle, {plan.placement, options.tiles, ranks},
+  const render::Renderer renderer(plan.bundle, {plan.memory.placement, plan.memory.tiles, ranks, plan.memory.residency},
                                   [&reporter](const render::Progress& progress) {
                                     reporter.tick({"", render::name_of(progress.phase), 0, 0, progress.fraction});
                                   });
-  const worker::Ready ready = ready_of(plan, options.tiles);
+  const worker::Ready ready = ready_of(plan);
   reporter.send(ready);
   worker::StopRequests stops;
   worker::WindowLine line({renderer, reporter, stops, options.data, ready.fingerprint, plan.threads});
@@ -123,9 +128,9 @@ void run(const worker::RanksOptions& options, std::unique_ptr<parallel::ProcessG
   at::set_num_threads(plan.threads);
   if (world->size() == 1) return lead(options, plan, nullptr);
   const render::RankGroups ranks =
-      render::rank_groups(std::move(world), parallel::MpiSession::world(), plan.mesh, plan.placement.device);
+      render::rank_groups(std::move(world), parallel::MpiSession::world(), plan.mesh, plan.memory.placement.device);
   if (ranks.denoise->rank() == 0) return lead(options, plan, &ranks);
-  render::Follower(plan.bundle, plan.placement, ranks).run();
+  render::Follower(plan.bundle, plan.memory.placement, ranks, plan.memory.residency).run();
 }
 
 }  // namespace

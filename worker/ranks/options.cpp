@@ -21,10 +21,12 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("agent-socket", po::value(&socket)->required(), "where the agent listens");
   add("device", po::value(&read.device)->default_value(read.device), "auto, cpu or cuda");
-  add("dtype", po::value(&read.dtype)->default_value(read.dtype), "auto, fp32, bf16 or fp8");
+  add("dtype", po::value(&read.dtype)->default_value(read.dtype), "auto, fp32, bf16, fp8 or int8 (weights)");
   add("gpu", po::value(&read.gpu)->default_value(0), "place of the first rank among the visible GPUs");
   add("mesh", po::value(&read.mesh), "ulysses x ring, as UxR");
-  add("tiles", po::value(&read.tiles)->default_value(read.tiles), "tile plan of the VAE");
+  add("tiles", po::value(&read.tiles)->default_value(read.tiles),
+      "tile plan of the VAE; auto: diffusers, or diffusers-spatial where memory is short");
+  add("max-memory", po::value(&read.max_memory), "of each GPU, such as 16G; all of it unless given");
   add("threads", po::value(&read.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
   add("log-format", po::value(&read.log_format)->default_value(logging::Format::text, "text"),
       "text, or json: one object a line");

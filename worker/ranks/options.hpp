@@ -23,7 +23,8 @@ struct RanksOptions {
   std::string device = "auto";
   std::string dtype = "auto";
   std::string mesh;
-  std::string tiles = "diffusers";
+  std::string tiles = "auto";
+  std::string max_memory;
   int gpu = 0;      ///< place of the group's first rank among the visible GPUs
   int threads = 0;  ///< 0: cores of this machine / ranks on it, at least 1
 };

@@ -1,0 +1,116 @@
+// Plans for the demo bundle, whose parts are small: what counts is their order and that a plan keeps to its limit.
+#include "pipeline/render/memory_plan.hpp"
+
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "pipeline/render/memory_needs.hpp"
+#include "pipeline/render/request_error.hpp"
+
+namespace reelfarm::render {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+constexpr std::int64_t kGiB = std::int64_t{1} << 30;
+
+class MemoryPlanOf : public ::testing::Test {
+ protected:
+  const weights::Bundle bundle_ = weights::Bundle::open(std::string(REELFARM_SOURCE_DIR) + "/bundles/demo");
+  const nn::Placement bf16_{c10::kCPU, at::kBFloat16};
+  const nn::Placement int8_{c10::kCPU, at::kBFloat16, nn::Quantisation::int8};
+  MemoryRequest request_{.device_bytes = 80 * kGiB,
+                         .host_bytes = 80 * kGiB,
+                         .width = 960,
+                         .height = 544,
+                         .frames = 121,
+                         .placements = {bf16_, int8_},
+                         .tiles = {"diffusers", "diffusers-spatial"}};
+
+  MemoryPlan plan() const { return plan_memory(bundle_, request_); }
+};
+
+TEST_F(MemoryPlanOf, WithMemoryEnoughEverythingStaysAndWindowsOverlap) {
+  const MemoryPlan all = plan();
+  EXPECT_EQ(all.residency.video_blocks, nn::kAllLayers);
+  EXPECT_TRUE(all.residency.encoders);
+  EXPECT_TRUE(all.residency.decode_beside);
+  EXPECT_EQ(all.tiles, "diffusers");
+  EXPECT_EQ(all.host_bytes, 0);
+  EXPECT_THAT(all.text, HasSubstr("blocks on the GPU, text encoders too"));
+}
+
+TEST_F(MemoryPlanOf, ASmallerLimitNeverGivesAPlanThatNeedsMoreAndEachKeepsToIt) {
+  std::int64_t before = plan().device_bytes;
+  std::int64_t plans = 0;
+  constexpr std::int64_t kStep = kGiB / 64;
+  std::set<std::string> kinds;
+  try {
+    for (std::int64_t limit = before; limit > 0; limit -= kStep) {
+      request_.device_bytes = limit;
+      const MemoryPlan found = plan();
+      EXPECT_LE(found.device_bytes, limit);
+      EXPECT_LE(found.device_bytes, before);
+      before = found.device_bytes;
+      kinds.insert(found.tiles + (found.residency.encoders ? "+" : "-") + (found.residency.decode_beside ? "+" : "-"));
+      ++plans;
+    }
+    FAIL() << "there is a plan for no memory at all";
+  } catch (const RequestError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("on the GPU at the least"));
+  }
+  EXPECT_GE(plans, 3);
+  EXPECT_THAT(kinds, ::testing::IsSupersetOf({"diffusers++", "diffusers--", "diffusers-spatial--"}));
+}
+
+TEST_F(MemoryPlanOf, TheFirstTilesAndPlacementThatFitAreTaken) {
+  const MemoryNeeds needs = memory_needs(bundle_, request_, bf16_, "diffusers");
+  request_.tiles = {"whole", "diffusers"};
+  request_.device_bytes = needs.decode + 3 * kGiB;
+  EXPECT_EQ(plan().tiles, "diffusers");
+  EXPECT_EQ(plan().placement.quantisation, nn::Quantisation::none);
+}
+
+TEST_F(MemoryPlanOf, WithoutHostMemoryToStreamFromWeightsBecomeSmaller) {
+  request_.tiles = {"diffusers-spatial"};
+  // Limits at which bf16 has to stream some blocks: without host memory only int8, or nothing, fits.
+  bool smaller = false;
+  for (std::int64_t limit = plan().device_bytes; limit > kGiB; limit -= kGiB / 512) {
+    request_.device_bytes = limit;
+    request_.host_bytes = 80 * kGiB;
+    if (plan().host_bytes == 0) continue;
+    request_.host_bytes = plan().host_bytes - 1;
+    try {
+      smaller = plan().placement.quantisation == nn::Quantisation::int8;
+    } catch (const RequestError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("of host memory for streamed weights"));
+    }
+    break;
+  }
+  EXPECT_TRUE(smaller);
+}
+
+TEST_F(MemoryPlanOf, QuantisedWeightsTakeHalf) {
+  const auto blocks = [&](const nn::Placement& placement) {
+    const MemoryNeeds needs = memory_needs(bundle_, request_, placement, "diffusers");
+    return static_cast<double>(needs.video.all() - needs.video.around);
+  };
+  EXPECT_NEAR(blocks(int8_) / blocks(bf16_), 0.5, 0.03);
+}
+
+TEST(ParseMemory, TakesPowersOf1024AndNothingElse) {
+  EXPECT_EQ(parse_memory("16G"), 16 * kGiB);
+  EXPECT_EQ(parse_memory("16GiB"), 16 * kGiB);
+  EXPECT_EQ(parse_memory("1.5GB"), kGiB * 3 / 2);
+  EXPECT_EQ(parse_memory("512M"), kGiB / 2);
+  EXPECT_EQ(parse_memory("1048576"), 1 << 20);
+  for (const char* wrong : {"", "G", "-1G", "0", "16X", "16GiBs", "nan", "inf", "1e30T", "16 G"}) {
+    EXPECT_THAT([&] { parse_memory(wrong); }, ThrowsMessage<RequestError>(HasSubstr("--max-memory"))) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace reelfarm::render
