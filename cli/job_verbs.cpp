@@ -52,6 +52,26 @@ int change_jobs(const Arguments& arguments, const std::vector<std::string>& jobs
   return code;
 }
 
+/// Whether the verb is about the farm. Throws BadInput when it is about nothing, or about both.
+bool wants_all(const Arguments& arguments) {
+  const bool all = arguments.flag("all");
+  if (all && !arguments.operands().empty()) throw BadInput("give jobs, or --all for the whole farm, not both");
+  if (!all && arguments.operands().empty()) throw BadInput("give jobs, or --all for the whole farm");
+  return all;
+}
+
+int change_farm(const Arguments& arguments, const std::function<bool(queue::JobStore&)>& change, const char* text) {
+  queue::JobStore store = connect(arguments, data_folder(arguments));
+  const bool changed = change(store);
+  if (arguments.flag("json")) {
+    std::printf("%s\n",
+                nlohmann::json{{"paused", store.farm_pause().has_value()}, {"changed", changed}}.dump().c_str());
+  } else {
+    std::printf("the farm %s%s\n", text, changed ? "" : " (as before)");
+  }
+  return kDone;
+}
+
 }  // namespace
 
 int run_cancel(const Arguments& arguments) {
@@ -62,11 +82,21 @@ int run_cancel(const Arguments& arguments) {
 }
 
 int run_pause(const Arguments& arguments) {
+  if (wants_all(arguments)) {
+    return change_farm(
+        arguments, [](queue::JobStore& store) { return store.pause_farm(user_at_host()); },
+        "paused: no window starts until 'reelfarm resume --all'; what runs finishes its step");
+  }
   return change_jobs(arguments, arguments.operands(),
                      [](queue::JobStore& store, const std::string& job) { return store.pause(job); });
 }
 
 int run_resume(const Arguments& arguments) {
+  if (wants_all(arguments)) {
+    return change_farm(
+        arguments, [](queue::JobStore& store) { return store.resume_farm(user_at_host()); },
+        "goes on; jobs that were paused one by one stay so");
+  }
   return change_jobs(arguments, arguments.operands(),
                      [](queue::JobStore& store, const std::string& job) { return store.resume(job); });
 }

@@ -18,7 +18,8 @@ struct Event {
   std::string type;  ///< submitted, accepted, rejected, ready, claimed, step, tail, done, retry, released, failed,
                      ///< poison, cancelled, paused, resumed, held, priority, mix, corrupt, closed, group, bundle,
                      ///< tail_mismatch, input_lost (task: whose result is given up), used, blocklisted and
-                     ///< unblocklisted (text: the host), waiting, disk
+                     ///< unblocklisted (text: the host), waiting, disk,
+                     ///< farm (paused or resumed)
   std::string job;
   std::string task;         ///< empty: about the job as a whole
   std::string owner;        ///< group or stitcher; empty: none

@@ -314,6 +314,10 @@ class JobStore {
   Change cancel(const std::string& job, const std::string& reason = "");
   Change pause(const std::string& job);   ///< no new windows; running ones finish their step and are released
   Change resume(const std::string& job);  ///< undoes pause and hold
+  /// Of the whole farm: no image and no window is leased, running ones finish their step and are released; what is
+  /// stitched goes on. It outlives a restart of Redis, and a Redis that has lost everything goes on. False: it was so.
+  bool pause_farm(const std::string& by);
+  bool resume_farm(const std::string& by);
   /// A failed or cancelled job goes on from what is done; counts of crashes and failures start again.
   Change retry(const std::string& job);
   Change set_priority(const std::string& job, int priority);
@@ -329,6 +333,7 @@ class JobStore {
   std::optional<TaskRecord> get_task(const std::string& task);
   std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch
   std::optional<DiskState> disk_state();                      ///< nothing: not measured yet
+  std::optional<FarmPause> farm_pause();                      ///< nothing: the farm goes on
   /// Bytes that jobs which are not over may still write: of JobRecord::bytes_needed, the share of windows not done.
   std::uint64_t reserved_bytes();
   std::vector<HostCrashes> host_crashes(const std::string& job);  ///< by host

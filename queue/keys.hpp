@@ -26,6 +26,8 @@ class Keys {
   std::string finished_jobs() const { return prefix_ + "job:finished"; }                     ///< zset job -> ms
   std::string reserved() const { return prefix_ + "job:reserved"; }                          ///< hash job -> bytes
   std::string removing() const { return prefix_ + "job:removing"; }  ///< hash job -> video that goes too, or ""
+  /// hash: by whom, since when; none: the farm goes on
+  std::string farm_pause() const { return prefix_ + "job:farm_pause"; }
   std::string job(std::string_view job) const { return with("job:record:", job); }       ///< hash
   std::string job_tasks(std::string_view job) const { return with("job:tasks:", job); }  ///< list of task ids
   std::string job_after(std::string_view job) const { return with("job:after:", job); }  ///< set of held jobs

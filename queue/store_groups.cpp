@@ -1,4 +1,4 @@
-// JobStore: worker groups and the bundles they bring.
+// JobStore: worker groups, the bundles they bring, and whether they may take anything.
 #include <algorithm>
 #include <stdexcept>
 
@@ -39,6 +39,20 @@ bool JobStore::heartbeat_group(const std::string& group, GroupState state, const
     register_group(record);
   }
   return answer == "drain";
+}
+
+bool JobStore::pause_farm(const std::string& by) {
+  return Reply(impl_->run("pause_farm", impl_->keys.farm_pause(), {"1", by}).get())[0].text() == "ok";
+}
+
+bool JobStore::resume_farm(const std::string& by) {
+  return Reply(impl_->run("pause_farm", impl_->keys.farm_pause(), {"0", by}).get())[0].text() == "ok";
+}
+
+std::optional<FarmPause> JobStore::farm_pause() {
+  const HashFields fields = impl_->hashes({impl_->keys.farm_pause()}).front();
+  if (fields.empty()) return std::nullopt;
+  return FarmPause{fields.text("by"), fields.time("since")};
 }
 
 bool JobStore::request_drain(const std::string& group, bool drain) {

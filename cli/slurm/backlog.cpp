@@ -25,6 +25,7 @@ std::int64_t windows_to_do(const std::vector<queue::TaskRecord>& tasks) {
 }  // namespace
 
 Backlog read_backlog(queue::JobStore& store) {
+  if (store.farm_pause()) return {};  // nothing would be rendered
   queue::JobQuery query;
   query.states = {queue::JobState::queued, queue::JobState::running};
   Backlog backlog;

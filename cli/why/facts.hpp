@@ -22,6 +22,7 @@ struct Facts {
   std::vector<queue::StitcherRecord> stitchers;
   std::optional<queue::ServerTime> paused;  ///< when, as far as the event stream reaches back
   std::optional<queue::DiskState> disk;     ///< nothing: no coordinator has measured it
+  std::optional<queue::FarmPause> farm_pause;
   queue::RetryPolicy retry;
 };
 

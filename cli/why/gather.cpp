@@ -28,6 +28,7 @@ Facts gather_facts(queue::JobStore& store, const std::string& job) {
   if (facts.job.paused) facts.paused = time_of_pause(store, facts.job);
   facts.groups = store.list_groups();
   facts.disk = store.disk_state();
+  facts.farm_pause = store.farm_pause();
   facts.host_crashes = store.host_crashes(job);
   facts.stitchers = store.list_stitchers();
   queue::JobQuery live;

@@ -91,6 +91,13 @@ Reason resting(const Facts& facts, const TaskRecord& task) {
   return reason;
 }
 
+Reason farm_paused(const queue::FarmPause& pause, const TaskRecord& task) {
+  Reason reason = about(ReasonCode::farm_paused, task);
+  reason.detail = pause.by;
+  reason.since = pause.since;
+  return reason;
+}
+
 Reason disk_full(const queue::DiskState& disk, const TaskRecord& task) {
   Reason reason = about(ReasonCode::disk_full, task);
   reason.detail = bytes_text(disk.free) + " of " + bytes_text(disk.capacity);
@@ -218,6 +225,8 @@ void add_tasks(const Facts& facts, std::vector<Reason>& reasons) {
       reasons.push_back(resting(facts, task));
     } else if (task.spec.kind == TaskKind::stitch) {
       add_stitch(facts, task, reasons);
+    } else if (!stopped && facts.farm_pause) {
+      reasons.push_back(farm_paused(*facts.farm_pause, task));
     } else if (!stopped && facts.disk && facts.disk->full) {
       reasons.push_back(disk_full(*facts.disk, task));
     } else if (!stopped) {

@@ -21,6 +21,7 @@ enum class ReasonCode {
   lease_ran_out,
   resting,
   disk_full,
+  farm_paused,
   no_groups,
   group,
   groups_busy,

@@ -147,6 +147,8 @@ std::string_view to_string(ReasonCode code) {
       return "resting";
     case ReasonCode::disk_full:
       return "disk_full";
+    case ReasonCode::farm_paused:
+      return "farm_paused";
     case ReasonCode::no_groups:
       return "no_groups";
     case ReasonCode::group:
@@ -203,6 +205,9 @@ std::string words_of(const Reason& reason, ServerTime now) {
       return name_of(reason) + " rests for " + span_text(now, reason.until) + " after going wrong " +
              std::to_string(reason.count) + " of at most " + plural(reason.limit, "time", "times") +
              (reason.host.empty() ? "" : ", last on host " + reason.host) + ": " + in_quotes(reason.detail);
+    case ReasonCode::farm_paused:
+      return name_of(reason) + " is ready, but the whole farm is paused by " + reason.detail + " " +
+             ago(reason.since, now) + ": 'reelfarm resume --all' lets it go on";
     case ReasonCode::disk_full:
       return name_of(reason) + " is ready, but the disk is more than " + std::to_string(reason.count) +
              " % full (free: " + reason.detail +

@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kPoll{250};
 constexpr std::chrono::milliseconds kRetry{1000};
 
 bool is_about_groups(const queue::Event& event) {
-  return event.type == "group" || event.type == "bundle" || event.type == "disk";
+  return event.type == "group" || event.type == "bundle" || event.type == "disk" || event.type == "farm";
 }
 
 }  // namespace

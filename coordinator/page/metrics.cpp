@@ -71,6 +71,7 @@ struct Metrics::Impl {
   prometheus::Gauge& disk_free = gauges("reelfarm_disk_free_bytes", "Free on the disk of DATA").Add({});
   prometheus::Gauge& disk_capacity = gauges("reelfarm_disk_capacity_bytes", "Size of the disk of DATA").Add({});
   prometheus::Gauge& disk_full = gauges("reelfarm_disk_full", "1 above the high-water mark").Add({});
+  prometheus::Gauge& farm_paused = gauges("reelfarm_farm_paused", "1 while the whole farm is paused").Add({});
   prometheus::Gauge& reserved = gauges("reelfarm_disk_reserved_bytes", "That accepted jobs may still write").Add({});
   prometheus::Gauge& last_event = gauges("reelfarm_last_event_timestamp_seconds", "When a task last advanced").Add({});
   prometheus::Gauge& sampled = gauges("reelfarm_sample_timestamp_seconds", "When the farm was last read").Add({});
@@ -148,6 +149,7 @@ void Metrics::sample(queue::JobStore& store) {
     my.disk_capacity.Set(static_cast<double>(disk->capacity));
     my.disk_full.Set(disk->full ? 1 : 0);
   }
+  my.farm_paused.Set(store.farm_pause() ? 1 : 0);
   my.sampled.Set(seconds_of(store.now()));
 }
 

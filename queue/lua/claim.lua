@@ -13,7 +13,7 @@
 -- ARGV[12] crashes of one job on one host from which on the job passes it by, unless no other host is left
 -- ARGV[13] a group not seen for longer is gone, milliseconds
 -- Returns  {"ok", task id, attempt, expiry ms, task record (HGETALL), job spec, {input id, kind, window, tail, artifact, ...}},
---          {"none"}, {"draining"}, {"limit"}, or {"disk"}: DATA is above its high-water mark.
+--          {"none"}, {"draining"}, {"limit"}, or {"stopped"}: DATA is above its high-water mark, or the farm is paused.
 local owner, host, nonce, lease_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local bundle, fingerprint, dtype, max_leases = ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
 local max_host_crashes, group_timeout = tonumber(ARGV[12]), tonumber(ARGV[13])
@@ -51,15 +51,15 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEY.delayed, '-inf', now, 'LIMIT
   if job and not task.unreadable and task.state == 'ready' then index_ready(task, job) end
 end
 
-local disk_full = redis.call('HGET', KEY.disk, 'full') == '1'
+local stopped = farm_paused() or redis.call('HGET', KEY.disk, 'full') == '1'
 local queues = {}
 for kind in string.gmatch(ARGV[7], '%S+') do
-  if kind == 'stitch' or not disk_full then queues[#queues + 1] = ready_key(kind, bundle, '') end
+  if kind == 'stitch' or not stopped then queues[#queues + 1] = ready_key(kind, bundle, '') end
   for _, to in ipairs({fingerprint, with_dtype(dtype)}) do
-    if kind ~= 'stitch' and to ~= '' and not disk_full then queues[#queues + 1] = ready_key(kind, bundle, to) end
+    if kind ~= 'stitch' and to ~= '' and not stopped then queues[#queues + 1] = ready_key(kind, bundle, to) end
   end
 end
-if #queues == 0 then return {'disk'} end
+if #queues == 0 then return {'stopped'} end
 
 -- Takes the first id over all queues out of its queue.
 local function pop()

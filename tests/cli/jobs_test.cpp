@@ -211,6 +211,21 @@ TEST_F(Jobs, PauseResumePriorityAndRetryChangeAJob) {
   EXPECT_EQ(line_->run({"retry", job}).code, 2);  // it is done
 }
 
+TEST_F(Jobs, TheWholeFarmIsPausedAndGoesOn) {
+  const Ended paused = line_->run({"pause", "--all", "--json"});
+  EXPECT_EQ(json::parse(paused.output), (json{{"paused", true}, {"changed", true}})) << paused.errors;
+  EXPECT_THAT(line_->run({"pause", "--all"}).output, HasSubstr("(as before)"));
+  const std::string job = enqueue({"--prompt", "x"}).at("job");
+  EXPECT_EQ(json::parse(line_->run({"why", "--json", job}).output).at("reasons").at(0).at("reason"), "farm_paused");
+  EXPECT_THAT(line_->run({"groups"}).output, HasSubstr("the farm is paused by "));
+  EXPECT_EQ(status(job).at("state"), "queued");
+  EXPECT_EQ(line_->run({"resume", "--all"}).code, 0);
+  EXPECT_TRUE(reaches(job, "done"));
+  EXPECT_THAT(line_->run({"resume", "--all"}).output, HasSubstr("(as before)"));
+  EXPECT_THAT(line_->run({"pause"}).errors, HasSubstr("give jobs, or --all"));
+  EXPECT_EQ(line_->run({"pause", "--all", job}).code, 2);
+}
+
 TEST_F(Jobs, AJobAfterAnotherIsHeldUntilThatIsDone) {
   const json blocker = enqueue({"--prompt", "SLOW"});
   const std::string job = enqueue({"--prompt", "x", "--after", blocker.at("job")}).at("job");

@@ -41,6 +41,8 @@ TEST(Backlog, IsWhatGroupsCouldTake) {
   backlog = read_backlog(store);
   EXPECT_EQ(backlog.chains, 1);
   EXPECT_EQ(backlog.windows, 3);
+  store.pause_farm("ann");
+  EXPECT_EQ(read_backlog(store).windows, 0) << "nothing would be rendered";
 }
 
 class SlurmSubmit : public testing::Test {

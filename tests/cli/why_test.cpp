@@ -227,6 +227,17 @@ TEST_F(Why, AFullDiskStartsNoWindow) {
                                                 HasSubstr("1.0 MiB of 1.0 GiB"), HasSubstr("reelfarm du"))));
 }
 
+TEST_F(Why, AFarmThatIsPausedIsSaidOfWhatIsReady) {
+  registered(group("g1"));
+  const std::string ready = job(1);
+  store_.pause_farm("ann@h");
+  EXPECT_EQ(codes(ready), std::vector<ReasonCode>{ReasonCode::farm_paused});
+  EXPECT_THAT(lines(ready)[0], AllOf(HasSubstr("window 0 is ready, but the whole farm is paused by ann@h"),
+                                     HasSubstr("reelfarm resume --all")));
+  store_.resume_farm("ann@h");
+  EXPECT_THAT(codes(ready), Not(testing::Contains(ReasonCode::farm_paused)));
+}
+
 TEST_F(Why, AStitchWaitsForAStitcher) {
   const std::string rendered = job(1);
   const queue::Lease window = must_claim(store_, render_filter("g1"));

@@ -27,6 +27,30 @@ TEST(Disk, NothingButStitchesIsLeasedWhileItIsFull) {
   EXPECT_EQ(must_claim(store, render_filter("g1")).task.spec.window, 1);
 }
 
+TEST(FarmPause, NothingButStitchesIsLeasedAndWhatRunsIsTold) {
+  TestFarm farm;
+  farm.stop_clock_at(ServerTime(std::chrono::seconds(1'800'000'000)));
+  JobStore store = farm.make_store();
+  add_job(store, 3);
+  FinishReport report = make_report("w0");
+  report.tail = make_artifact("t0");
+  EXPECT_EQ(store.finish(must_claim(store, render_filter("g1")).token, report), ReplyCode::ok);
+  const Lease second = must_claim(store, render_filter("g1"));
+  EXPECT_FALSE(store.resume_farm("ann"));
+  EXPECT_TRUE(store.pause_farm("ann"));
+  EXPECT_FALSE(store.pause_farm("bob"));
+  EXPECT_EQ(store.farm_pause()->by, "ann");
+  EXPECT_EQ(store.farm_pause()->since, store.now());
+  EXPECT_EQ(store.tick(second.token, {"step", 1, 4, 0.25}), ReplyCode::paused);
+  EXPECT_EQ(store.release(second.token, "paused"), ReplyCode::ok);
+  EXPECT_EQ(store.get_task(second.token.task)->preemptions, 0) << "nobody took it away: it was asked for";
+  EXPECT_FALSE(store.claim(render_filter("g1")).has_value());
+  EXPECT_EQ(must_claim(store, stitch_filter()).task.spec.kind, TaskKind::stitch);
+  EXPECT_TRUE(store.resume_farm("bob"));
+  EXPECT_FALSE(store.farm_pause());
+  EXPECT_EQ(must_claim(store, render_filter("g1")).task.spec.window, 1);
+}
+
 TEST(Disk, AJobReservesWhatItsOpenWindowsMayWrite) {
   TestFarm farm;
   JobStore store = farm.make_store();

@@ -87,7 +87,7 @@ const Oracle::Task* Oracle::next(const ClaimFilter& filter) {
       if (task.not_before != 0) continue;
       if (std::find(filter.kinds.begin(), filter.kinds.end(), task.spec.kind) == filter.kinds.end()) continue;
       if (is_render(task)) {
-        if (disk_full || job.paused || job.held || task.spec.bundle_hash != filter.bundle_hash) continue;
+        if (disk_full || farm_paused || job.paused || job.held || task.spec.bundle_hash != filter.bundle_hash) continue;
         const bool bound = !job.mix && !job.fingerprint.empty();
         if (bound && job.fingerprint != filter.fingerprint) continue;
         if (!bound && !job.dtype.empty() && job.dtype != filter.dtype) continue;

@@ -66,6 +66,7 @@ class Oracle {
   std::set<std::string> removing;  ///< jobs that were removed and whose files may be left
   std::map<std::string, GroupRecord> groups;
   bool disk_full = false;
+  bool farm_paused = false;
 
   void register_group(const GroupRecord& group);
 

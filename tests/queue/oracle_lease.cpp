@@ -16,7 +16,7 @@ Oracle::Place Oracle::fence(const FencingToken& token) {
     } else if (is_render(task)) {
       if (is_terminal(found->second.state))
         place.code = ReplyCode::cancelled;
-      else if (found->second.paused)
+      else if (found->second.paused || farm_paused)
         place.code = ReplyCode::paused;
     }
     return place;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <span>
+#include <utility>
 
 namespace reelfarm::queue::test {
 
@@ -243,8 +244,16 @@ std::string Simulation::measure_disk() {
   return oracle_.disk_full ? "disk full" : "disk has room";
 }
 
+std::string Simulation::stop_farm() {
+  const bool before = std::exchange(oracle_.farm_paused, chance(30));
+  const bool changed = oracle_.farm_paused ? store_.pause_farm("x") : store_.resume_farm("x");
+  if (changed != (before != oracle_.farm_paused)) ADD_FAILURE() << "pause of the farm from " << before;
+  return oracle_.farm_paused ? "farm paused" : "farm goes on";
+}
+
 std::string Simulation::announce() {
   if (chance(25)) return measure_disk();
+  if (chance(15)) return stop_farm();
   const ClaimFilter& filter = filters_[static_cast<std::size_t>(pick(3))];
   GroupRecord group = group_of(filter);
   group.state = chance(80) ? GroupState::idle : GroupState::draining;

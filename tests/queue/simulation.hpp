@@ -58,7 +58,8 @@ class Simulation {
   /// Any verb with any token there ever was, mostly a recent one, sometimes a forged one.
   std::string use_token();
   std::string measure_disk();
-  /// A group shows itself, or that it drains; or the disk is measured.
+  std::string stop_farm();
+  /// A group shows itself, or that it drains; or the disk is measured, or the farm stopped.
   std::string announce();
   std::string change();
   void move_clock(std::int64_t server_ms, std::int64_t steady_ms);

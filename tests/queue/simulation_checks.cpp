@@ -57,6 +57,8 @@ void Simulation::drain() {
   ASSERT_EQ(store_.reap(steady_).requeued, oracle_.reap(std::llabs(drift_) < 1000 ? 0 : drift_).requeued);
   oracle_.disk_full = false;
   store_.report_disk({});
+  oracle_.farm_paused = false;
+  store_.resume_farm("x");
   for (int idle = 0; idle < 4;) {
     bool worked = false;
     for (const ClaimFilter& filter : filters_) {

@@ -20,6 +20,7 @@ local KEY = {
   finished = prefix .. 'job:finished',
   reserved = prefix .. 'job:reserved',
   removing = prefix .. 'job:removing',
+  farm_pause = prefix .. 'job:farm_pause',
   delayed = prefix .. 'task:delayed',
   ready_stitch = prefix .. 'task:ready:stitch',
   leases = prefix .. 'lease:expiry',

@@ -13,7 +13,7 @@ local function fence(id, owner, attempt, nonce)
   if not job then return task, nil, 'gone' end
   if task.kind ~= 'stitch' then
     if OVER[job.state] then return task, job, 'cancelled' end
-    if job.paused == '1' then return task, job, 'paused' end
+    if job.paused == '1' or farm_paused() then return task, job, 'paused' end
   end
   return task, job, 'ok'
 end

@@ -5,6 +5,9 @@
 -- Higher priority first, then submit order; tasks of one job tie and sort by id. Exact: below 2^50.
 local function rank(task) return (100 - number(task.priority)) * 4398046511104 + number(task.sequence) end
 
+-- Whether an operator has stopped the whole farm (pause_farm).
+local function farm_paused() return redis.call('EXISTS', KEY.farm_pause) == 1 end
+
 -- The groups that calculate in a dtype. No fingerprint looks like this: fingerprints are hexadecimal.
 local function with_dtype(dtype) return dtype ~= '' and 'dtype=' .. dtype or '' end
 
