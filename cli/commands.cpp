@@ -209,7 +209,11 @@ std::vector<Command> all_commands() {
       {"drain", "GROUP...", "let groups finish their step and take nothing more", 1, 1000, kFarm, run_drain, ""},
       {"undrain", "GROUP...", "let drained groups take work again", 1, 1000, kFarm, run_undrain, ""},
       {"doctor", "", "check this machine and the farm: what is well, what is not and what to do about it", 0, 0,
-       with({kJson}, kFarm), run_doctor, ""},
+       with({of_this_call(
+                 {"bundle", "DIR", "none", "read these weights to the end, and see whether they are the farm's"}),
+             kJson},
+            kFarm),
+       run_doctor, ""},
       {"slurm submit", "[-- SBATCH OPTION...]",
        "write DATA/slurm/farm.sbatch and group.sbatch and submit them: Redis, coordinator and stitcher as one job, "
        "worker "

@@ -16,9 +16,9 @@ const char* word_of(Health health) {
     case Health::ok:
       return "ok";
     case Health::note:
-      return "note";
+      return "warning";
     case Health::problem:
-      return "problem";
+      return "error";
   }
   return "";
 }
@@ -60,9 +60,8 @@ int check_everything(const Arguments& arguments, std::vector<Finding>& findings)
   };
   try {
     queue::JobStore store = connect(arguments, data);
-    findings.push_back(
-        {Health::ok, "redis", "answers; version, eviction policy and persistence are what a farm needs"});
     findings.push_back(judge_latency(round_trip_ms(store)));
+    add(findings, judge_server(queue::read_server_facts(store.options())));
     const std::string farm_id = store.farm_id();
     if (farm_id.empty()) {
       findings.push_back(
@@ -70,7 +69,9 @@ int check_everything(const Arguments& arguments, std::vector<Finding>& findings)
     } else {
       add(findings, check_data(data, farm_id));
     }
-    add(findings, check_farm(read_farm_records(store)));
+    const FarmRecords records = read_farm_records(store);
+    add(findings, check_farm(records));
+    if (arguments.has("bundle")) add(findings, check_bundle(arguments.text("bundle"), records));
   } catch (const queue::ConnectionError& error) {
     return unreachable(error.what(), "start it, or name it with --redis", kFarmUnreachable);
   } catch (const FarmUnreachable& error) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,8 @@ struct GroupRecord {
   GroupState state = GroupState::starting;
   std::string note;  ///< why it is failed or draining, for people
   bool drain_requested = false;
-  std::vector<std::string> tasks;  ///< leased now, read from the leases themselves
+  std::chrono::milliseconds clock_ahead{0};  ///< of its host's clock before the server's, at its last sign of life
+  std::vector<std::string> tasks;            ///< leased now, read from the leases themselves
   ServerTime registered{};
   ServerTime last_seen{};
 };

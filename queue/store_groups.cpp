@@ -24,7 +24,9 @@ void JobStore::register_group(const GroupRecord& group) {
 }
 
 bool JobStore::heartbeat_group(const std::string& group, GroupState state, const std::string& note) {
-  const Arguments arguments = {group, std::string(to_string(state)), note};
+  const auto clock = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const Arguments arguments = {group, std::string(to_string(state)), note,
+                               std::to_string(clock.time_since_epoch().count())};
   std::string answer = Reply(impl_->run("heartbeat_group", impl_->keys.group(group), arguments).get())[0].text();
   if (answer == "gone") {
     const auto known = impl_->registered_groups.find(group);
@@ -90,6 +92,7 @@ std::vector<GroupRecord> JobStore::list_groups() {
     group.drain_requested = fields.flag("drain");
     group.registered = fields.time("registered");
     group.last_seen = fields.time("last_seen");
+    group.clock_ahead = std::chrono::milliseconds(fields.integer("clock_ahead"));
     if (now - fields.integer("last_seen") > impl_->options.group_timeout.count()) group.state = GroupState::gone;
     for (const FencingToken& token : held) {
       if (token.owner == group.id) group.tasks.push_back(token.task);

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
+#include "queue/server_facts.hpp"
 
 namespace reelfarm::cli {
 
@@ -26,13 +28,15 @@ struct FarmRecords {
   std::optional<queue::DiskState> disk;
   std::vector<queue::GroupRecord> groups;
   std::vector<queue::StitcherRecord> stitchers;
+  std::optional<queue::FarmPause> pause;
+  std::vector<queue::BundleLimits> bundles;
   int stitches_ready = 0;  ///< that nobody has taken
   int stitches_leased = 0;
 };
 
 FarmRecords read_farm_records(queue::JobStore& store);
 
-/// Clock, coordinator, disk, groups, stitcher. Pure.
+/// Clocks, coordinator, disk, groups, stitchers, bundles. Pure.
 std::vector<Finding> check_farm(const FarmRecords& records);
 
 /// DATA: there, this farm's, writable, with room, how fast. Writes a small file a few times and removes it.
@@ -41,6 +45,10 @@ std::vector<Finding> check_data(const queue::DataFolder& data, const std::string
 /// Of the time that DATA takes to keep a small file, and that Redis takes to answer. Pure.
 Finding judge_storage(double durable_write_ms);
 Finding judge_latency(double round_trip_ms);
+/// How safe what Redis takes is, and how long that takes. Pure.
+std::vector<Finding> judge_server(const queue::ServerFacts& facts);
+/// The weights in `folder`: whole (reelfarm-bundle verify), and those of the farm's groups or not.
+std::vector<Finding> check_bundle(const std::filesystem::path& folder, const FarmRecords& records);
 Finding check_driver();
 
 /// The programs and the driver that this machine needs to submit (problem) and to run a farm (note).

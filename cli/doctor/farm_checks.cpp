@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "cli/doctor/checks.hpp"
 #include "cli/text.hpp"
@@ -21,6 +22,42 @@ Finding check_clock(const FarmRecords& records) {
   if (std::abs(ahead) <= kTolerance_s) return {Health::ok, "clock", text};
   return {Health::note, "clock", text,
           "the farm goes by the server's clock and is not harmed; times in messages look wrong (use NTP)"};
+}
+
+void check_hosts(const FarmRecords& records, std::vector<Finding>& findings) {
+  constexpr double kTolerance_s = 5;
+  std::map<std::string, double> ahead;
+  for (const queue::GroupRecord& group : records.groups) {
+    if (group.state == GroupState::gone) continue;
+    double& most = ahead[group.host];
+    const double seconds = std::chrono::duration<double>(group.clock_ahead).count();
+    if (std::abs(seconds) > std::abs(most)) most = seconds;
+  }
+  for (const auto& [host, seconds] : ahead) {
+    if (std::abs(seconds) <= kTolerance_s) continue;
+    findings.push_back(
+        {Health::note, "clock of " + host,
+         duration_text(std::abs(seconds)) + (seconds < 0 ? " behind" : " ahead of") + " the Redis server",
+         "leases are not harmed; its log and its --hours are off by that (use NTP)"});
+  }
+}
+
+void check_bundles(const FarmRecords& records, std::vector<Finding>& findings) {
+  for (const queue::BundleLimits& bundle : records.bundles) {
+    int groups = 0;
+    for (const queue::GroupRecord& group : records.groups) {
+      const bool there = group.state != GroupState::gone && group.state != GroupState::failed;
+      groups += there && group.bundle_hash == bundle.hash ? 1 : 0;
+    }
+    const std::string name = bundle.name + " (" + bundle.hash.substr(0, 12) + ")";
+    if (groups > 0) {
+      findings.push_back(
+          {Health::ok, "bundle", name + ": " + std::to_string(groups) + (groups == 1 ? " group" : " groups")});
+    } else {
+      findings.push_back({Health::note, "bundle", name + ": no group has it now",
+                          "jobs that ask for it wait; start a group with it if there are some"});
+    }
+  }
 }
 
 Finding check_coordinator(const FarmRecords& records) {
@@ -108,6 +145,8 @@ FarmRecords read_farm_records(queue::JobStore& store) {
   records.disk = store.disk_state();
   records.groups = store.list_groups();
   records.stitchers = store.list_stitchers();
+  records.pause = store.farm_pause();
+  records.bundles = store.list_bundles();
   queue::JobQuery running;
   running.states = {queue::JobState::running};
   for (const queue::JobRecord& job : store.list_jobs(running)) {
@@ -124,8 +163,14 @@ FarmRecords read_farm_records(queue::JobStore& store) {
 std::vector<Finding> check_farm(const FarmRecords& records) {
   std::vector<Finding> findings = {check_clock(records), check_coordinator(records)};
   if (records.disk) findings.push_back(check_disk(*records.disk));
+  if (records.pause) {
+    findings.push_back({Health::note, "pause", "the farm is paused by " + records.pause->by + ": nothing is rendered",
+                        "'reelfarm resume --all' lets it go on"});
+  }
+  check_hosts(records, findings);
   check_groups(records, findings);
   check_stitchers(records, findings);
+  check_bundles(records, findings);
   return findings;
 }
 

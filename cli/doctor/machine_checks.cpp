@@ -12,6 +12,7 @@
 #include "cli/errors.hpp"
 #include "cli/siblings.hpp"
 #include "cli/text.hpp"
+#include "coordinator/submission/sibling.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 
@@ -88,6 +89,57 @@ Finding judge_latency(double round_trip_ms) {
   std::snprintf(text, sizeof text, "answers within %.1f ms", round_trip_ms);
   if (round_trip_ms <= kSlow_ms) return {Health::ok, "redis latency", text};
   return {Health::note, "redis latency", text, "look at the network to the server, and at its load and disk"};
+}
+
+std::vector<Finding> judge_server(const queue::ServerFacts& facts) {
+  constexpr double kSlow_ms = 50;
+  std::vector<Finding> findings = {{Health::ok, "redis", "version " + facts.version + ", evicts nothing"}};
+  const std::string kept = facts.append_only
+                               ? "append-only file, appendfsync " + (facts.fsync.empty() ? "not told" : facts.fsync)
+                               : "no append-only file";
+  if (facts.writes_fail) {
+    findings.push_back({Health::problem, "redis keeps", kept + ", and its last write there failed",
+                        "look at the server's log and its disk"});
+  } else if (!facts.append_only || facts.fsync == "no") {
+    findings.push_back({Health::problem, "redis keeps", kept + ": a crash loses what was queued since it last wrote",
+                        "set appendonly yes and appendfsync everysec or always (deploy/redis/redis.conf)"});
+  } else if (facts.fsync == "everysec") {
+    findings.push_back({Health::ok, "redis keeps", kept + ": a crash of its machine may lose the last second"});
+  } else {
+    findings.push_back({Health::ok, "redis keeps", kept});
+  }
+  if (!facts.slowest_write_ms) return findings;
+  char text[80];
+  std::snprintf(text, sizeof text, "takes a write within %.1f ms; %lld had to wait for the disk",
+                *facts.slowest_write_ms, static_cast<long long>(facts.delayed_fsyncs));
+  if (*facts.slowest_write_ms <= kSlow_ms) {
+    findings.push_back({Health::ok, "redis disk", text});
+  } else {
+    findings.push_back(
+        {Health::note, "redis disk", text, "give its append-only file a faster disk, of its own if it can be"});
+  }
+  return findings;
+}
+
+std::vector<Finding> check_bundle(const fs::path& folder, const FarmRecords& records) try {
+  const fs::path program = find_sibling("reelfarm-bundle");
+  const coordinator::Captured verified = coordinator::run_and_capture(program, {"verify", folder.string()});
+  if (verified.exit_code != 0) {
+    return {{Health::problem, "weights", folder.string() + ": " + one_line(verified.errors + verified.output, 300),
+             "copy them again, or see docs/weights.md"}};
+  }
+  const std::string facts = coordinator::run_and_capture(program, {"inspect", folder.string(), "--json"}).output;
+  const bool known =
+      std::any_of(records.bundles.begin(), records.bundles.end(),
+                  [&](const queue::BundleLimits& bundle) { return facts.find(bundle.hash) != std::string::npos; });
+  std::vector<Finding> findings = {{Health::ok, "weights", folder.string() + " is whole"}};
+  if (!records.bundles.empty() && !known) {
+    findings.push_back({Health::note, "weights", "no group has offered these to the farm",
+                        "a group that has others cannot go on with jobs that were begun with these"});
+  }
+  return findings;
+} catch (const BadInput& error) {
+  return {{Health::problem, "weights", error.what(), "install it beside this program"}};
 }
 
 Finding check_driver() {

@@ -11,7 +11,14 @@ namespace {
 constexpr int kMajor = 6;
 constexpr int kMinor = 2;
 
-/// One line "name:value" of INFO; empty when it is not there.
+bool takes_snapshots(RedisConnection& connection) {
+  const ReplyPtr reply = connection.command({"CONFIG", "GET", "save"});
+  const std::vector<std::string> pair = Reply(reply.get()).strings();
+  return pair.size() == 2 && !pair[1].empty();
+}
+
+}  // namespace
+
 std::string info_value(const std::string& info, const std::string& name) {
   std::size_t at = info.rfind("\n" + name + ":");
   if (at == std::string::npos) return {};
@@ -22,14 +29,6 @@ std::string info_value(const std::string& info, const std::string& name) {
 std::string info(RedisConnection& connection, const char* section) {
   return "\n" + Reply(connection.command({"INFO", section}).get()).text();
 }
-
-bool takes_snapshots(RedisConnection& connection) {
-  const ReplyPtr reply = connection.command({"CONFIG", "GET", "save"});
-  const std::vector<std::string> pair = Reply(reply.get()).strings();
-  return pair.size() == 2 && !pair[1].empty();
-}
-
-}  // namespace
 
 void check_server(RedisConnection& connection, bool allow_volatile) {
   const std::string where = "Redis at " + connection.url().redacted();

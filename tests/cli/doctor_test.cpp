@@ -110,6 +110,54 @@ TEST(JudgeLatency, ASlowServerIsNotedWithItsFigure) {
   EXPECT_THAT(judge_latency(80).text, HasSubstr("80.0 ms"));
 }
 
+TEST(JudgeServer, SaysHowSafeWhatRedisTakesIs) {
+  queue::ServerFacts facts{.version = "7.0.15", .append_only = true, .fsync = "always", .slowest_write_ms = 3.25};
+  const auto worst = [&] {
+    Finding found;
+    for (const Finding& finding : judge_server(facts)) {
+      EXPECT_EQ(finding.health == Health::ok, finding.hint.empty()) << finding.what;
+      if (finding.health > found.health) found = finding;
+    }
+    return found;
+  };
+  EXPECT_EQ(worst().health, Health::ok);
+  EXPECT_THAT(judge_server(facts).back().text, HasSubstr("within 3.2 ms"));
+  facts.fsync = "everysec";
+  EXPECT_EQ(worst().health, Health::ok);
+  facts.slowest_write_ms = 300;
+  EXPECT_EQ(worst().what, "redis disk");
+  facts.slowest_write_ms.reset();
+  EXPECT_EQ(worst().health, Health::ok) << "a role that only looks measures no write";
+  facts.fsync = "no";
+  EXPECT_EQ(worst().health, Health::problem);
+  facts.append_only = false;
+  EXPECT_THAT(worst().text, HasSubstr("no append-only file"));
+  facts.writes_fail = true;
+  EXPECT_THAT(worst().text, HasSubstr("its last write there failed"));
+}
+
+TEST(CheckFarm, HostsWhoseClockIsWrongAreNamed) {
+  FarmRecords records = healthy();
+  records.groups[0].clock_ahead = -90s;
+  EXPECT_THAT(problems(records), testing::ElementsAre("clock of h1: 1 min 30 s behind the Redis server"));
+  records.groups[0].state = queue::GroupState::gone;
+  EXPECT_THAT(problems(records), testing::Not(testing::Contains(HasSubstr("clock of"))));
+}
+
+TEST(CheckFarm, APauseAndBundlesThatNoGroupHasAreNoted) {
+  FarmRecords records = healthy();
+  queue::BundleLimits demo;
+  demo.name = "demo";
+  demo.hash = "0123456789abcdef";
+  records.bundles.push_back(demo);
+  records.groups[0].bundle_hash = "0123456789abcdef";
+  EXPECT_THAT(problems(records), testing::IsEmpty());
+  records.groups[0].bundle_hash = "another";
+  records.pause = queue::FarmPause{"ann@h", {}};
+  EXPECT_THAT(problems(records), testing::ElementsAre("pause: the farm is paused by ann@h: nothing is rendered",
+                                                      "bundle: demo (0123456789ab): no group has it now"));
+}
+
 class Doctor : public test::JobFarm {};
 
 TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
@@ -117,11 +165,11 @@ TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
   const Ended ended = run({"doctor", "--json"});
   std::set<std::string> seen;
   for (const json& finding : test::json_lines(ended.output)) {
-    EXPECT_NE(finding.at("health"), "problem") << finding;
+    EXPECT_NE(finding.at("health"), "error") << finding;
     seen.insert(finding.at("what"));
   }
-  for (const char* what : {"redis", "redis latency", "data", "storage", "driver", "clock", "coordinator", "disk",
-                           "groups", "stitchers", "reelfarm-image"}) {
+  for (const char* what : {"redis", "redis latency", "redis keeps", "redis disk", "data", "storage", "driver", "clock",
+                           "coordinator", "disk", "groups", "stitchers", "reelfarm-image"}) {
     EXPECT_TRUE(seen.contains(what)) << what;
   }
 }
@@ -130,7 +178,7 @@ TEST_F(Doctor, AFolderThatIsNotTheFarmsIsAProblem) {
   const std::string url = json::parse(std::ifstream(data() / "farm.json")).at("redis");
   const Ended ended = run({"doctor", "--redis", url, "--data", line_->path("nowhere").string()});
   EXPECT_EQ(ended.code, 4);
-  EXPECT_THAT(ended.output, testing::ContainsRegex("problem +data"));
+  EXPECT_THAT(ended.output, testing::ContainsRegex("error +data"));
   EXPECT_THAT(ended.output, HasSubstr("-> name the farm's folder with --data"));
 }
 
@@ -138,7 +186,7 @@ TEST(DoctorWithoutAFarm, SaysWhatCanBeSaid) {
   test::CommandLine line;
   const Ended ended = line.run({"doctor", "--redis", "unix:///nowhere/redis.sock"});
   EXPECT_EQ(ended.code, 3);
-  EXPECT_THAT(ended.output, testing::ContainsRegex("problem +redis"));
+  EXPECT_THAT(ended.output, testing::ContainsRegex("error +redis"));
   EXPECT_THAT(ended.output, testing::ContainsRegex("ok +reelfarm-image"));
   EXPECT_EQ(line.run({"doctor"}).code, 3);
 }
