@@ -329,6 +329,7 @@ class JobStore {
 
   std::optional<JobRecord> get_job(const std::string& job);
   std::vector<JobRecord> list_jobs(const JobQuery& query = {});
+  std::map<std::string, JobState> job_states();  ///< of all that list_jobs gives
   /// Throws CodecError when the record cannot be read; get_tasks shows such a one as corrupt.
   std::optional<TaskRecord> get_task(const std::string& task);
   std::vector<TaskRecord> get_tasks(const std::string& job);  ///< image, windows in order, stitch

@@ -113,6 +113,32 @@ std::vector<JobRecord> JobStore::list_jobs(const JobQuery& query) {
   return jobs;
 }
 
+std::map<std::string, JobState> JobStore::job_states() {
+  const Keys& keys = impl_->keys;
+  std::map<std::string, JobState> states;
+  std::optional<std::string> before;
+  do {
+    const std::vector<IndexEntry> entries = newest_entries(impl_->connection, keys, before);
+    std::vector<Arguments> commands;
+    for (const IndexEntry& entry : entries) commands.push_back({"HGET", keys.job(entry.job), "state"});
+    const std::vector<ReplyPtr> replies = impl_->connection.pipeline_raw(commands);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].inbox) {
+        states[entries[i].job] = JobState::submitted;
+        continue;
+      }
+      const Reply reply(replies[i].get());
+      if (reply.is_nil()) continue;  // removed since the index was read
+      try {
+        states[entries[i].job] = reply.is_error("WRONGTYPE") ? JobState::failed : job_state_from(reply.text());
+      } catch (const CodecError&) {
+        states[entries[i].job] = JobState::failed;  // as list_jobs shows it
+      }
+    }
+  } while (before);
+  return states;
+}
+
 std::optional<TaskRecord> JobStore::get_task(const std::string& task) {
   const HashFields fields = impl_->hashes({impl_->keys.task(task)}).front();
   if (fields.empty()) return std::nullopt;

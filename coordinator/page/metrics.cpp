@@ -124,8 +124,7 @@ void Metrics::sample(queue::JobStore& store) {
   const auto now = std::chrono::steady_clock::now();
   if (my.recounted == std::chrono::steady_clock::time_point() || now - my.recounted >= kRecount) {
     my.recounted = now;
-    my.states.clear();
-    for (const queue::JobRecord& job : store.list_jobs()) my.states[job.id] = job.state;
+    my.states = store.job_states();
     constexpr int kMaxLetters = 1000;
     my.dead_letters.Set(static_cast<double>(store.dead_letters(kMaxLetters).size()));
     my.reserved.Set(static_cast<double>(store.reserved_bytes()));
