@@ -30,6 +30,18 @@ json json_body(const http::Request& request, int depth) {
   }
 }
 
+std::int64_t integer_field(const json& body, const char* name, std::int64_t low, std::int64_t high) {
+  const auto found = body.find(name);
+  const bool whole = found != body.end() && found->is_number_integer();
+  // An unsigned number beyond the signed ones would turn negative.
+  const bool fits = whole && (!found->is_number_unsigned() || found->get<std::uint64_t>() <= INT64_MAX);
+  if (!fits || found->get<std::int64_t>() < low || found->get<std::int64_t>() > high) {
+    throw http::Refusal(
+        400, std::string(name) + " must be a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return found->get<std::int64_t>();
+}
+
 http::Reply json_reply(const json& document, int status) {
   http::Reply reply;
   reply.status = status;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "coordinator/http/router.hpp"
 #include "coordinator/http/token.hpp"
 #include "coordinator/page/context.hpp"
@@ -28,8 +26,5 @@ void add_media_routes(http::Router& router, Context& context);
 
 /// Server-sent events (HTML Living Standard, 9.2): what changed.
 void add_event_routes(http::Router& router, Context& context);
-
-/// A whole number of a JSON body; throws http::Refusal 400.
-std::int64_t integer_field(const nlohmann::json& body, const char* name, std::int64_t low, std::int64_t high);
 
 }  // namespace reelfarm::page
