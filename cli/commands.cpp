@@ -37,6 +37,7 @@ const Rows kJob = {
     {"dtype", "D", "auto", "auto, fp32, bf16, fp16, fp8 or int8; auto is what the group runs"},
     {"name", "N", "the job id", "name for lists and file names"},
     {"project", "P", "none", "project for lists and file names"},
+    {"batch", "B", "drawn with --file and --variants", "name of jobs that a notification is about when all have ended"},
     {"tag", "T", "none", "free mark; may be given again", true},
     {"priority", "-100..100", "0", "higher goes first"},
     {"after", "JOB", "none", "start only when that job is done"},
@@ -81,6 +82,8 @@ const Rows kParts = {
     {"threads", "N", "cores / ranks", "CPU threads of each rank; of up: cores / all ranks"},
     {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
     {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
+    {"notify", "FILE", "none",
+     "who is told that a batch has finished, a job has failed or nothing advances, and how: docs/notifications.md"},
     {"settle", "S", "60",
      "seconds before a published file that cannot be found or read is made again: a network file system may show it "
      "late"},
@@ -116,6 +119,11 @@ Rows with(Rows first, const Rows& second) {
 
 Command on_jobs(const std::string& name, const std::string& summary, int (*run)(const Arguments&)) {
   return {name, "JOB...", summary, 1, 1000, with({kJson}, kFarm), run, ""};
+}
+
+Command on_jobs_or_all(const std::string& name, const std::string& summary, int (*run)(const Arguments&)) {
+  const OptionRow all = {"all", "", "off", "the whole farm instead: jobs keep what they are, new ones wait as well"};
+  return {name, "[JOB...]", summary, 0, 1000, with({of_this_call(all), kJson}, kFarm), run, ""};
 }
 
 std::vector<Command> all_commands() {

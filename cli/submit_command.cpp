@@ -23,11 +23,13 @@ constexpr std::size_t kJobsInFull = 3;  // of a batch; the others take a line ea
 json json_of(const queue::JobRecord& job, const coordinator::Candidate& candidate, const std::string& output) {
   // What the farm holds decides: a request id that was seen before is the job of then.
   const bool planned = job.windows > 0;
+  const std::string& batch = job.id.empty() ? candidate.spec.batch : job.spec.batch;
   json document = {{"job", job.id},
                    {"state", to_string(job.state)},
                    {"seed", job.id.empty() ? candidate.spec.seed : job.spec.seed},
                    {"windows", job.windows},
                    {"frames", nullptr},
+                   {"batch", batch.empty() ? json(nullptr) : json(batch)},
                    {"output", output.empty() ? json(nullptr) : json(output)}};
   if (planned) {
     document["frames"] = job.spec.frames.value_or(0);
@@ -140,6 +142,9 @@ void report_submitted(const std::vector<std::string>& jobs, const std::vector<co
     say_who_puts_copy(candidates[index].spec, job->id, data, waiting);
   }
   std::fflush(stdout);
+  if (!as_json && jobs.size() > 1 && !candidates.front().spec.batch.empty()) {
+    std::fprintf(stderr, "note: these are batch '%s'\n", candidates.front().spec.batch.c_str());
+  }
   if (undecided) {
     std::fprintf(stderr,
                  "note: no coordinator has taken the job yet, so it stays submitted; it is safe in Redis and will be "

@@ -147,9 +147,10 @@ SupervisorOptions plan_farm(const Arguments& arguments, const queue::DataFolder&
                                  {"--output-root", fs::absolute(arguments.text("output-root")).string()});
   }
   for (const char* name : {"high-water", "listen"}) pass_on(name, arguments, coordinator);
-  if (arguments.has("token-file")) {
+  for (const char* name : {"token-file", "notify"}) {
+    if (!arguments.has(name)) continue;
     coordinator.arguments.insert(coordinator.arguments.end(),
-                                 {"--token-file", fs::absolute(arguments.text("token-file")).string()});
+                                 {std::string("--") + name, fs::absolute(arguments.text(name)).string()});
   }
   ChildPlan stitcher = service("stitcher", arguments, data);
   pass_on("settle", arguments, stitcher);

@@ -42,11 +42,14 @@ int run(int argc, char** argv) {
     page->start();
     spdlog::info("page={}", page->address().url());
   }
+  std::optional<notify::Notifier> notifier;
+  if (options->notify) notifier.emplace(std::move(*options->notify));
   std::jthread server([&] { coordinator.run(); });
   int signal = 0;
   ::sigwait(&signals, &signal);
   spdlog::info("signal={} state=stopping", signal);
   if (page) page->stop();
+  notifier.reset();
   coordinator.stop();
   server.join();
   return 0;
@@ -65,6 +68,8 @@ int main(int argc, char** argv) {
   } catch (const reelfarm::queue::ConnectionError& error) {
     return complain(error.what(), kFarmUnreachable);
   } catch (const reelfarm::coordinator::OptionError& error) {
+    return complain(error.what(), kBadInput);
+  } catch (const reelfarm::notify::ConfigError& error) {
     return complain(error.what(), kBadInput);
   } catch (const reelfarm::http::SetupError& error) {
     return complain(error.what(), kBadInput);

@@ -17,6 +17,7 @@ std::string from_environment(const std::string& name) {
   if (name == "REELFARM_HIGH_WATER") return "high-water";
   if (name == "REELFARM_LISTEN") return "listen";
   if (name == "REELFARM_TOKEN_FILE") return "token-file";
+  if (name == "REELFARM_NOTIFY") return "notify";
   if (name == "REELFARM_LOG_FORMAT") return "log-format";
   return {};
 }
@@ -42,6 +43,7 @@ std::optional<ProgramOptions> read_options(int argc, char** argv) {
   std::string data;
   std::string output_root;
   std::string high_water;
+  std::string notify;
   po::options_description options(
       "reelfarm-coordinator: judges and plans what is submitted, ends leases that ran out, puts copies of videos "
       "where\n"
@@ -58,6 +60,7 @@ std::optional<ProgramOptions> read_options(int argc, char** argv) {
   add("listen", po::value(&listen),
       "HOST:PORT of the status page, its API and the metrics; an address that other machines reach needs a token");
   add("token-file", po::value(&token_file), "file with the token of the page, one line, readable by its owner only");
+  add("notify", po::value(&notify), "file that says who is told what comes about (docs/notifications.md)");
   add("log-format", po::value(&program.log_format)->default_value(logging::Format::text, "text"),
       "text, or json: one object a line");
   add("farm", po::value(&command.store.farm)->default_value(command.store.farm), "name of the farm in a shared Redis");
@@ -90,6 +93,11 @@ std::optional<ProgramOptions> read_options(int argc, char** argv) {
     if (!token_file.empty()) page.server.token = http::Token::from_file(token_file);
     page.store = command.store;
     page.data = queue::DataFolder(command.data);
+  }
+  if (!notify.empty()) {
+    program.notify.emplace();
+    program.notify->store = command.store;
+    program.notify->config = notify::read_config(notify);
   }
   return program;
 }

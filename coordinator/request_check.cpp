@@ -128,6 +128,7 @@ void check_request(const queue::JobSpec& spec) try {
   if (is_blank(spec.prompt)) throw Rejected("the prompt is empty: say what the video shows");
   check_text("the name", spec.name, kMaxNameCharacters, false);
   check_text("the project", spec.project, kMaxNameCharacters, false);
+  check_text("the batch", spec.batch, kMaxNameCharacters, false);
   check_text("the bundle name", spec.bundle, kMaxNameCharacters, false);
   check_text("the request id", spec.request_id, kMaxNameCharacters, false);
   if (spec.tags.size() > kMaxTags) {

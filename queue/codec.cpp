@@ -133,6 +133,7 @@ json to_json(const JobSpec& s) {
           {"dtype", s.dtype},
           {"name", s.name},
           {"project", s.project},
+          {"batch", s.batch},
           {"tags", s.tags},
           {"priority", s.priority},
           {"after", s.after},
@@ -170,6 +171,7 @@ JobSpec job_spec_from_json(const json& document) {
   fields.read("dtype", s.dtype);
   fields.read("name", s.name);
   fields.read("project", s.project);
+  fields.read("batch", s.batch);
   fields.read("tags", s.tags);
   fields.read("priority", s.priority);
   fields.read("after", s.after);

@@ -53,6 +53,7 @@ struct JobSpec {
   std::string dtype;                  ///< empty or "auto": the group's default; see required_dtype()
   std::string name;
   std::string project;
+  std::string batch;  ///< name of the jobs that were submitted together, for notifications; empty: it is alone
   std::vector<std::string> tags;
   int priority = 0;        ///< -100..100, higher first
   std::string after;       ///< job id that must be done first; empty: none

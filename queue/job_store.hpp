@@ -116,6 +116,12 @@ struct DiskState {
   ServerTime measured{};       ///< set by the store
 };
 
+/// An operator has stopped the whole farm.
+struct FarmPause {
+  std::string by;
+  ServerTime since{};
+};
+
 /// What operators have changed of a job, as DATA kept it.
 struct SavedChanges {
   std::int64_t revision = 0;  ///< as JobRecord::revision

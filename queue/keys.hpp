@@ -15,8 +15,13 @@ class Keys {
 
   const std::string& prefix() const { return prefix_; }  ///< "{farm}:"
 
-  std::string farm() const { return prefix_ + "farm:meta"; }                                 ///< hash: schema, id
-  std::string disk() const { return prefix_ + "farm:disk"; }                                 ///< hash: how full DATA is
+  std::string farm() const { return prefix_ + "farm:meta"; }                    ///< hash: schema, id
+  std::string disk() const { return prefix_ + "farm:disk"; }                    ///< hash: how full DATA is
+  std::string notices() const { return prefix_ + "farm:notices"; }              ///< zset notice -> due, ms
+  std::string notices_since() const { return prefix_ + "farm:notices_since"; }  ///< ms: what ended before is not told
+  std::string notice(std::string_view id) const { return with("farm:notice:entry:", id); }  ///< hash
+  /// ms: up to when it was told, expires
+  std::string notice_told(std::string_view subject) const { return with("farm:notice:told:", subject); }
   std::string inbox() const { return prefix_ + "inbox:index"; }                              ///< zset job -> sequence
   std::string inbox_entry(std::string_view job) const { return with("inbox:entry:", job); }  ///< hash
   std::string rejected(std::string_view job) const { return with("inbox:rejected:", job); }  ///< hash, expires

@@ -93,6 +93,9 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   for (const char* name : {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm"})
     pass_on(name, plan.worker_options);
   for (const char* name : {"high-water", "output-root", "settle", "farm"}) pass_on(name, plan.farm_options);
+  if (arguments.has("notify")) {
+    plan.farm_options.insert(plan.farm_options.end(), {"--notify", existing(arguments, "notify", false).string()});
+  }
   check_operands(arguments.operands());
   plan.sbatch_options = arguments.operands();
   return plan;

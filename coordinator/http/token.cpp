@@ -72,6 +72,10 @@ Token Token::from_file(const std::filesystem::path& path) {
   return Token(std::move(text));
 }
 
+std::string Token::sign(std::string_view text) const {
+  return hmac_sha256(secret_, text);
+}
+
 bool Token::matches(std::string_view given) const {
   return is_set() && equal_in_constant_time(secret_, given);
 }

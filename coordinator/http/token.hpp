@@ -22,6 +22,8 @@ class Token {
 
   bool is_set() const { return !secret_.empty(); }
   bool matches(std::string_view given) const;
+  /// HMAC-SHA-256 of `text` under the secret, in hexadecimal digits.
+  std::string sign(std::string_view text) const;
 
   /// What a browser keeps instead of the secret: an HMAC of it, the same after a restart, useless once the token
   /// changes.

@@ -119,14 +119,19 @@ void fill_from(const JobFields& defaults, JobFields& fields) {
   }
 }
 
+/// A name for jobs that come together and have none.
+std::string draw_batch() {
+  return "batch-" + queue::make_job_id().substr(1);
+}
+
 }  // namespace
 
 const std::vector<std::string>& job_keys() {
   static const std::vector<std::string> keys = {
-      "prompt",   "image",     "image-fit", "seconds",    "frames",   "size",       "seed",
-      "variants", "steps",     "shift",     "guidance",   "window",   "overlap",    "bundle",
-      "dtype",    "name",      "project",   "tag",        "priority", "after",      "request-id",
-      "output",   "overwrite", "keep",      "storyboard", "lora",     "hold-after", "mode"};
+      "prompt",  "image",      "image-fit", "seconds",    "frames",  "size",       "seed",   "variants",
+      "steps",   "shift",      "guidance",  "window",     "overlap", "bundle",     "dtype",  "name",
+      "project", "batch",      "tag",       "priority",   "after",   "request-id", "output", "overwrite",
+      "keep",    "storyboard", "lora",      "hold-after", "mode"};
   return keys;
 }
 
@@ -204,6 +209,7 @@ void apply(const JobFields& fields, const std::string& prefix, JobRequest& reque
   take_text("dtype", spec.dtype);
   take_text("name", spec.name);
   take_text("project", spec.project);
+  take_text("batch", spec.batch);
   if (reader.has("tag")) spec.tags = reader.texts("tag");
   if (const auto priority = reader.integer("priority", -100, 100)) spec.priority = static_cast<int>(*priority);
   take_text("after", spec.after);
@@ -221,12 +227,14 @@ JobRequest read_request(const JobFields& fields, const std::string& where) {
   request.where = where;
   request.spec.seed = fields.contains("seed") ? 0 : draw_seed();
   apply(fields, where.empty() ? "--" : where, request);
+  if (request.variants > 1 && request.spec.batch.empty()) request.spec.batch = draw_batch();
   return request;
 }
 
-std::vector<JobRequest> read_request_file(const std::string& path, const JobFields& defaults) {
+std::vector<JobRequest> read_request_file(const std::string& path, JobFields defaults) {
   std::ifstream file(path);
   if (!file) throw BadInput("cannot read the job file " + path);
+  defaults.try_emplace("batch", std::vector<std::string>{draw_batch()});
   std::vector<JobRequest> requests;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {

@@ -38,11 +38,13 @@ std::uint64_t draw_seed();
 /// keys behind `prefix`, such as "--". Throws BadInput as read_request does.
 void apply(const JobFields& fields, const std::string& prefix, JobRequest& request);
 
-/// Reads the fields. Throws BadInput: not a number, unknown word, what this version does not have.
+/// Reads the fields. Variants without a batch get one. Throws BadInput: not a number, unknown word, what this version
+/// does not have.
 JobRequest read_request(const JobFields& fields, const std::string& where);
 
-/// One request a line; what a line leaves out comes from `defaults`. Blank lines are skipped. Throws BadInput with the
-/// number of the first bad line: not JSON, unknown key (with the nearest known one), wrong type.
-std::vector<JobRequest> read_request_file(const std::string& path, const JobFields& defaults);
+/// One request a line; what a line leaves out comes from `defaults`, and a batch where they have none is drawn. Blank
+/// lines are skipped. Throws BadInput with the number of the first bad line: not JSON, unknown key (with the nearest
+/// known one), wrong type.
+std::vector<JobRequest> read_request_file(const std::string& path, JobFields defaults);
 
 }  // namespace reelfarm::coordinator

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -13,6 +14,7 @@
 namespace reelfarm {
 namespace {
 
+using nlohmann::json;
 using test::eventually;
 using test::Running;
 using testing::HasSubstr;
@@ -33,8 +35,10 @@ class CoordinatorProcess : public testing::Test {
     options.url = redis_.url();
     return options;
   }
-  Running start() {
-    return line_.start_program("reelfarm-coordinator", {"--redis", redis_.url(), "--data", data_.root().string()});
+  Running start(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = {"--redis", redis_.url(), "--data", data_.root().string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return line_.start_program("reelfarm-coordinator", words);
   }
   std::vector<std::string> submit(int count) {
     std::vector<queue::JobSpec> specs(static_cast<std::size_t>(count));
@@ -122,12 +126,32 @@ TEST_F(CoordinatorProcess, EachChangeOfStateIsOneLineAndPromptsAreNotLogged) {
   EXPECT_THAT(coordinator.errors(), testing::Not(HasSubstr("wish")));
 }
 
+TEST_F(CoordinatorProcess, TellsWhoeverItsFileNames) {
+  const auto told = line_.path("told");
+  const json receivers = {{{"name", "log"}, {"command", {"/bin/sh", "-c", "cat >> " + told.string()}}}};
+  const auto file = line_.write("notify.json", json{{"receivers", receivers}}.dump());
+  line_.environment["REELFARM_NOTIFY"] = file.string();
+  Running coordinator = start();
+  ASSERT_TRUE(eventually([&] { return coordinator.errors().find("notify=watching") != std::string::npos; }));
+  queue::JobSpec spec;
+  spec.prompt = "a kite";
+  spec.frames = 40;
+  spec.batch = "night";
+  const std::string job = store_.submit(spec).job;
+  ASSERT_TRUE(eventually([&] { return store_.cancel(job).code == queue::ChangeCode::ok; }));
+  json notice;
+  ASSERT_TRUE(eventually([&] {
+    notice = json::parse(std::ifstream(told), nullptr, false);
+    return notice.is_object();
+  })) << coordinator.errors();
+  EXPECT_EQ(notice.at("text"), "batch night has finished: 1 cancelled");
+  const test::Ended bad = start({"--notify", line_.write("bad.json", "{}").string()}).wait();
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_THAT(bad.errors, HasSubstr("bad.json: receivers must be a list"));
+}
+
 class CoordinatorPage : public CoordinatorProcess {
  protected:
-  Running listen(std::vector<std::string> more) {
-    more.insert(more.end(), {"--redis", redis_.url(), "--data", data_.root().string()});
-    return line_.start_program("reelfarm-coordinator", more);
-  }
   /// Where it serves, as it says in DATA; port 0 until it does.
   http::Address page() const {
     const auto text = artifacts::read_file_if_there(data_.coordinator_file());
@@ -137,11 +161,11 @@ class CoordinatorPage : public CoordinatorProcess {
 };
 
 TEST_F(CoordinatorPage, IsWhereTheOptionAndDataSay) {
-  Running coordinator = listen({"--listen", "127.0.0.1:0"});
+  Running coordinator = start({"--listen", "127.0.0.1:0"});
   ASSERT_TRUE(eventually([&] { return page().port != 0; })) << coordinator.errors();
   EXPECT_EQ(test::ask(page(), "/healthz").body, R"({"ok":true})");
   const std::string taken = page().url().substr(std::string("http://").size());
-  const test::Ended second = listen({"--listen", taken}).wait();
+  const test::Ended second = start({"--listen", taken}).wait();
   EXPECT_EQ(second.code, 2);
   EXPECT_THAT(second.errors, HasSubstr("cannot listen on http://" + taken + ": Address already in use"));
   coordinator.signal(SIGTERM);
@@ -149,16 +173,16 @@ TEST_F(CoordinatorPage, IsWhereTheOptionAndDataSay) {
 }
 
 TEST_F(CoordinatorPage, NeedsATokenForTheWorldAndNeverShowsIt) {
-  const test::Ended open = listen({"--listen", "0.0.0.0:0"}).wait();
+  const test::Ended open = start({"--listen", "0.0.0.0:0"}).wait();
   EXPECT_EQ(open.code, 2);
   EXPECT_THAT(open.errors, HasSubstr("needs a token"));
-  EXPECT_EQ(listen({"--listen", "nonsense"}).wait().code, 2);
+  EXPECT_EQ(start({"--listen", "nonsense"}).wait().code, 2);
   const std::string secret = "a-secret-of-the-tests";
   const auto file = line_.write("token", secret + "\n");
-  EXPECT_THAT(listen({"--listen", "0.0.0.0:0", "--token-file", file.string()}).wait().errors, HasSubstr("chmod 600"));
+  EXPECT_THAT(start({"--listen", "0.0.0.0:0", "--token-file", file.string()}).wait().errors, HasSubstr("chmod 600"));
   std::filesystem::permissions(file, std::filesystem::perms::owner_read);
   line_.environment["REELFARM_TOKEN_FILE"] = file.string();
-  Running coordinator = listen({"--listen", "0.0.0.0:0"});
+  Running coordinator = start({"--listen", "0.0.0.0:0"});
   ASSERT_TRUE(eventually([&] { return page().port != 0; })) << coordinator.errors();
   EXPECT_EQ(test::post(page(), "/api/session", R"({"token":"wrong"})", {"Content-Type: application/json"}).status, 401);
   EXPECT_EQ(test::post(page(), "/api/session", R"({"token":")" + secret + R"("})", {"Content-Type: text/plain"}).status,

@@ -60,6 +60,13 @@ TEST_F(Jobs, AFileOfJobsIsSubmittedInOrderWithDefaultsFromTheOptions) {
   EXPECT_EQ(jobs[2].at("seed"), 7);
   EXPECT_EQ(status(jobs[0].at("job")).at("project"), "shared");
   EXPECT_EQ(status(jobs[1].at("job")).at("project"), "own");
+  EXPECT_THAT(jobs[0].at("batch").get<std::string>(), testing::StartsWith("batch-"));
+  for (const json& job : jobs) EXPECT_EQ(job.at("batch"), jobs[0].at("batch"));
+  const auto named = test::json_lines(
+      line_->run({"enqueue", "--file", "three.jsonl", "--batch", "night", "--frames", "9", "--json"}).output);
+  ASSERT_EQ(named.size(), 3U);
+  EXPECT_EQ(named[2].at("batch"), "night");
+  EXPECT_EQ(show(named[2].at("job")).at("spec").at("batch"), "night");
 }
 
 TEST_F(Jobs, VariantsCountTheirSeedsUp) {
@@ -67,6 +74,9 @@ TEST_F(Jobs, VariantsCountTheirSeedsUp) {
   const auto jobs = test::json_lines(ended.output);
   ASSERT_EQ(jobs.size(), 3U) << ended.errors;
   for (std::size_t index = 0; index < 3; ++index) EXPECT_EQ(jobs[index].at("seed"), 100 + index);
+  EXPECT_THAT(jobs[0].at("batch").get<std::string>(), testing::StartsWith("batch-"));
+  EXPECT_EQ(jobs[2].at("batch"), jobs[0].at("batch"));
+  EXPECT_EQ(enqueue({"--prompt", "x"}).at("batch"), nullptr) << "it is alone";
 }
 
 TEST_F(Jobs, ASecondSubmitWithTheSameRequestIdIsTheFirstJob) {

@@ -241,7 +241,7 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
       "return {KEY.inbox, KEY.sequence, KEY.jobs, KEY.finished, KEY.delayed, KEY.ready_stitch, KEY.leases, "
       "KEY.claims, KEY.claim_sequence, KEY.clock_offset, KEY.groups, KEY.bundles, KEY.events, KEY.dead, KEY.disk, "
       "KEY.reserved, "
-      "KEY.removing, KEY.farm_pause, KEY.stitchers, "
+      "KEY.removing, KEY.farm_pause, KEY.notices, notice_key('x'), KEY.stitchers, "
       "inbox_key('x'), "
       "rejected_key('x'), request_key('x'), job_key('x'), job_tasks_key('x'), job_after_key('x'), "
       "job_blocklist_key('x'), job_crashed_key('x'), takes_key('x'), used_take_key('x'), task_key('x'), "
@@ -268,6 +268,8 @@ TEST(KeyNames, AreTheSameInLuaAndCpp) {
                                       k.reserved(),
                                       k.removing(),
                                       k.farm_pause(),
+                                      k.notices(),
+                                      k.notice("x"),
                                       k.stitchers(),
                                       k.inbox_entry("x"),
                                       k.rejected("x"),

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "queue/notices.hpp"
+#include "queue/server_facts.hpp"
 #include "tests/queue/support.hpp"
 
 namespace reelfarm::queue::test {
@@ -94,6 +96,24 @@ TEST_F(Roles, AJobGoesThroughTheFarmWithEachDoingItsPart) {
   EXPECT_GT(viewer.now(), ServerTime{});
   EXPECT_FALSE(EventReader(options("viewer"), "0").read(std::chrono::milliseconds(0)).empty());
   EXPECT_EQ(submitter.cancel(submitter.submit(make_spec()).job).code, ChangeCode::ok);
+  EXPECT_TRUE(submitter.pause_farm("ann"));
+  EXPECT_EQ(viewer.farm_pause()->by, "ann");
+  EXPECT_TRUE(submitter.resume_farm("ann"));
+  EXPECT_TRUE(NoticeStore(options("coordinator")).add("failed/job/x", ServerTime(std::chrono::seconds(1)), {}));
+  EXPECT_TRUE(read_server_facts(options("submitter")).slowest_write_ms);
+}
+
+TEST_F(Roles, OneThatOnlyLooksLearnsOfTheServerWhatItMay) {
+  const ServerFacts facts = read_server_facts(options("viewer"));
+  EXPECT_TRUE(facts.append_only);
+  EXPECT_FALSE(facts.version.empty());
+  EXPECT_EQ(facts.fsync, "") << "it may not ask for settings";
+  EXPECT_FALSE(facts.slowest_write_ms);
+  StoreOptions as_default;
+  as_default.url = redis_.url();
+  const ServerFacts all = read_server_facts(as_default);
+  EXPECT_EQ(all.fsync, "no");
+  EXPECT_GT(all.slowest_write_ms.value(), 0);
 }
 
 TEST_F(Roles, NobodyDoesAnothersPart) {
@@ -117,6 +137,9 @@ TEST_F(Roles, NobodyDoesAnothersPart) {
   JobStore viewer = as("viewer");
   EXPECT_TRUE(refused([&] { viewer.submit(make_spec()); }));
   EXPECT_TRUE(refused([&] { viewer.cancel(job); }));
+  EXPECT_TRUE(refused([&] { viewer.pause_farm("x"); }));
+  EXPECT_TRUE(refused([&] { NoticeStore(options("worker")).add("x", ServerTime{}, {}); }));
+  EXPECT_TRUE(refused([&] { NoticeStore(options("submitter")).add("x", ServerTime{}, {}); }));
   EXPECT_TRUE(refused([&] { viewer.reap(); }));
   EXPECT_EQ(viewer.get_job(job)->state, JobState::submitted) << "something of it was done";
   for (const char* role : {"worker", "submitter", "viewer", "coordinator"}) {

@@ -33,6 +33,7 @@ local KEY = {
   events = prefix .. 'event:stream',
   dead = prefix .. 'event:dead',
   disk = prefix .. 'farm:disk',
+  notices = prefix .. 'farm:notices',
 }
 local function inbox_key(job) return prefix .. 'inbox:entry:' .. job end
 local function rejected_key(job) return prefix .. 'inbox:rejected:' .. job end
@@ -47,6 +48,7 @@ local function used_take_key(family) return prefix .. 'job:used:' .. family end
 local function task_key(task) return prefix .. 'task:record:' .. task end
 local function group_key(group) return prefix .. 'group:record:' .. group end
 local function stitcher_key(stitcher) return prefix .. 'group:stitcher:' .. stitcher end
+local function notice_key(id) return prefix .. 'farm:notice:entry:' .. id end
 local function bundle_key(hash) return prefix .. 'bundle:record:' .. hash end
 local function ready_key(kind, bundle, audience)
   if kind == 'stitch' then return KEY.ready_stitch end
