@@ -1,6 +1,7 @@
 """What was measured, one JSON object a line, and how much time is left."""
 
 import json
+import sys
 import time
 
 KEY = ("device", "what", "size", "frames", "dtype", "ranks", "mesh", "groups", "jobs")
@@ -16,10 +17,21 @@ class Records:
     def __init__(self, path):
         self.path = path
         self.by_key = {}
-        if path.exists():
-            for line in path.read_text().splitlines():
-                record = json.loads(line)
+        if not path.exists():
+            return
+        for number, line in enumerate(path.read_text().split("\n"), 1):
+            try:
+                record = json.loads(line or "{}")
+            except json.JSONDecodeError:
+                print(f"{path}: line {number} is no JSON, as when a run is killed while it writes: left out", file=sys.stderr)
+                continue
+            if record:
                 self.by_key[key_of(record)] = record
+
+    def torn(self):
+        """Whether the last line has no end."""
+        text = self.path.read_text() if self.path.exists() else ""
+        return text != "" and not text.endswith("\n")
 
     def has(self, key):
         """Whether it was measured; what failed is tried again."""
@@ -29,7 +41,7 @@ class Records:
     def add(self, record):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write("\n" * self.torn() + json.dumps(record) + "\n")
         self.by_key[key_of(record)] = record
         told = {name: record[name] for name in ("error", "seconds", "videos_per_hour") if name in record}
         print(" ".join(str(record[name]) for name in KEY[1:] if record.get(name) is not None), "->",

@@ -52,6 +52,11 @@ class Results:
         return one and work * one["seconds"] / record["seconds"]
 
 
+def beyond(times, ranks):
+    """The share of a forward over so many ranks that a perfect split would not take: exchanges that nothing hides, above all."""
+    return "" if times is None else f"{100 * (1 - times / ranks):.1f} %"
+
+
 def exchanges_of(record):
     texts = []
     for exchange in record.get("exchanges", ()):
@@ -73,11 +78,14 @@ def predicted(size, frames, dtype, ranks):
 
 def print_steps(results, size):
     def forward(record):
-        mesh, times = predicted(size, record["frames"], record["dtype"], record["ranks"])
+        mesh, modelled = predicted(size, record["frames"], record["dtype"], record["ranks"])
+        times = results.times(record)
         return [str(record["frames"]), record["dtype"], str(record["ranks"]), record["mesh"], figure(record["seconds"], 3, " s"),
-                figure(results.times(record)), figure(times if mesh == record["mesh"] else None), exchanges_of(record)]
+                figure(times), figure(modelled if mesh == record["mesh"] else None), beyond(times, record["ranks"]),
+                exchanges_of(record)]
 
-    table("One forward", ["frames", "type", "ranks", "mesh", "forward", "times", "model", "exchanges, one by one"],
+    table("One forward", ["frames", "type", "ranks", "mesh", "forward", "times", "model", "beyond 1/ranks",
+                          "exchanges, one by one with nothing beside them"],
           [forward(record) for record in results.of("forward")])
     table("One decode", ["frames", "ranks", "tiles", "decode", "times"],
           [[str(record["frames"]), str(record["ranks"]), f"{record['plan']}, {record['tiles']}", figure(record["seconds"], 3, " s"),
