@@ -6,6 +6,9 @@
 // groups and stitchers that speak the protocol and take no time to render, and a client that looks at the page all the
 // while. Prints rates, the processors' seconds and memory of the coordinator and of Redis, and the page's latency;
 // beside them PING on one connection, which no transition can outrun.
+//
+// Below TMPDIR, on a disk with as much room as the coordinator reserves for all jobs, 15 MiB each, of which next to
+// nothing is written: a sparse file as a loop device will do.
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,6 +71,17 @@ void submit(queue::JobStore& store, int jobs) {
   }
 }
 
+/// Without that the last jobs would wait for ever.
+void require_room(const std::filesystem::path& folder, int jobs) {
+  constexpr std::uintmax_t kReservedForOne = std::uintmax_t{15} << 20;
+  const std::uintmax_t needed = kReservedForOne * static_cast<std::uintmax_t>(jobs);
+  const std::uintmax_t free = std::filesystem::space(folder).available;
+  if (free > needed) return;
+  std::fprintf(stderr, "bench_farm: %d jobs need %ju MiB free in %s, and there are %ju: set TMPDIR, or ask for fewer\n",
+               jobs, needed >> 20, folder.c_str(), free >> 20);
+  std::exit(2);
+}
+
 /// By the jobs' states: a look at the head of the inbox finds nothing while its first entry is just being accepted.
 void wait_until_accepted(queue::JobStore& store) {
   queue::JobQuery submitted;
@@ -113,6 +127,7 @@ void run(int jobs, int groups) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("reelfarm-bench-" + std::to_string(::getpid()));
   const queue::DataFolder data(folder / "data");
+  require_room(std::filesystem::temp_directory_path(), jobs);
   std::filesystem::create_directories(data.root());
   {
     queue::PrivateRedisOptions redis_options;
