@@ -48,11 +48,6 @@ std::string detail_of(const queue::TaskRecord& task) {
   }
 }
 
-double seconds_between(queue::ServerTime from, queue::ServerTime to) {
-  if (from == queue::ServerTime{} || to < from) return 0;
-  return std::chrono::duration<double>(to - from).count();
-}
-
 double fraction_of(const queue::TaskRecord& task, int steps) {
   if (task.state == TaskState::done) return 1;
   if (task.state != TaskState::leased) return 0;
@@ -76,12 +71,19 @@ WindowView window_view(const queue::TaskRecord& task, queue::ServerTime now) {
   view.step = task.state == TaskState::done ? view.steps : task.progress.step;
   view.phase = task.progress.phase;
   view.fraction = fraction_of(task, view.steps);
-  if (task.state == TaskState::leased) view.seconds = seconds_between(task.claimed, now);
-  if (queue::is_terminal(task.state)) view.seconds = seconds_between(task.claimed, task.finished);
+  view.seconds = seconds_held(task, now);
   return view;
 }
 
 }  // namespace
+
+double seconds_held(const queue::TaskRecord& task, queue::ServerTime now) {
+  const bool over = queue::is_terminal(task.state);
+  const queue::ServerTime end = over ? task.finished : now;
+  // Found on the disk after Redis had lost it: nobody knows who claimed it.
+  if ((!over && task.state != TaskState::leased) || task.claimed == queue::ServerTime{}) return 0;
+  return std::max(0.0, std::chrono::duration<double>(end - task.claimed).count());
+}
 
 int JobView::windows_done() const {
   return static_cast<int>(

@@ -33,6 +33,9 @@ struct JobView {
   int windows_done() const;
 };
 
+/// How long the task's last owner has held it, or held it until it was over; 0 when nobody has it.
+double seconds_held(const queue::TaskRecord& task, queue::ServerTime now);
+
 /// `tasks` may be empty for a job that is not accepted yet. `now` is the server's.
 JobView make_view(const queue::JobRecord& job, const std::vector<queue::TaskRecord>& tasks,
                   const queue::DataFolder& data, queue::ServerTime now);

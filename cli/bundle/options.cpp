@@ -93,10 +93,13 @@ void refuse_others(const std::string& verb, const po::variables_map& values, con
       throw OptionError("--" + name + " is no option of " + verb);
 }
 
+/// Empty when it was not given.
+std::string text_of(const po::variables_map& values, const char* name) {
+  return values.count(name) > 0 ? values[name].as<std::string>() : std::string();
+}
+
 weights::ConvertRequest read_request(const po::variables_map& values, const std::filesystem::path& source) {
-  const auto text = [&](const char* name) {
-    return values.count(name) > 0 ? values[name].as<std::string>() : std::string();
-  };
+  const auto text = [&](const char* name) { return text_of(values, name); };
   weights::ConvertRequest request;
   request.source = source;
   request.target = text("to");
@@ -119,9 +122,7 @@ weights::ConvertRequest read_request(const po::variables_map& values, const std:
 
 weights::QuantizeRequest read_eight_bit(const po::variables_map& values, const std::filesystem::path& source,
                                         bool dry_run) {
-  const auto text = [&](const char* name) {
-    return values.count(name) > 0 ? values[name].as<std::string>() : std::string();
-  };
+  const auto text = [&](const char* name) { return text_of(values, name); };
   weights::QuantizeRequest request;
   request.source = source;
   request.target = text("to");

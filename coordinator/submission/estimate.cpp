@@ -1,13 +1,11 @@
 #include "coordinator/submission/estimate.hpp"
 
+#include "coordinator/job_view.hpp"
+
 namespace reelfarm::coordinator {
 namespace {
 
 constexpr int kJobsLookedAt = 20;
-
-double seconds_of(const queue::TaskRecord& task) {
-  return std::chrono::duration<double>(task.finished - task.claimed).count();
-}
 
 double work_of(const queue::TaskSpec& task) {
   return static_cast<double>(task.render.width) * task.render.height * task.span.num_latents * task.render.steps;
@@ -47,8 +45,8 @@ std::optional<WindowEstimate> estimate_window(queue::JobStore& store, const queu
       if (task.claimed == queue::ServerTime{}) continue;  // found on the disk after Redis had lost it
       const double work = work_of(task.spec);
       if (work <= 0) continue;
-      if (work == work_of(*wanted)) same.add(seconds_of(task));
-      scaled.add(seconds_of(task) * work_of(*wanted) / work);
+      if (work == work_of(*wanted)) same.add(seconds_held(task, task.finished));
+      scaled.add(seconds_held(task, task.finished) * work_of(*wanted) / work);
     }
   }
   const Mean& best = same.count > 0 ? same : scaled;

@@ -82,6 +82,14 @@ class AgentTest : public testing::Test {
     agent_ = std::thread([this, options] { exit_code_ = Agent(options).run(drain_); });
   }
 
+  /// A job of one window, and an agent whose ranks have done the first step of it.
+  std::string start_and_reach(const std::string& prompt) {
+    const std::string job = add_job(prompt);
+    start_agent();
+    EXPECT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+    return job;
+  }
+
   void drain() const {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(drain_, &one, sizeof one);

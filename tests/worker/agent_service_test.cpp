@@ -16,9 +16,7 @@ namespace reelfarm::worker {
 namespace {
 
 TEST_F(AgentTest, ADrainReleasesTheRunningWindowUnharmedAndEndsWithZero) {
-  const std::string job = add_job("slow");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("slow");
   drain();
   EXPECT_EQ(join(), 0);
   const TaskRecord record = window(job);
@@ -29,9 +27,7 @@ TEST_F(AgentTest, ADrainReleasesTheRunningWindowUnharmedAndEndsWithZero) {
 }
 
 TEST_F(AgentTest, AWindowOfAGroupThatItsOperatorKillsIsNoCrash) {
-  const std::string job = add_job("deaf");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("deaf");
   drain();
   ASSERT_TRUE(eventually([&] {
     const auto groups = store_->list_groups();
@@ -48,9 +44,7 @@ TEST_F(AgentTest, AWindowOfAGroupThatItsOperatorKillsIsNoCrash) {
 }
 
 TEST_F(AgentTest, RanksThatAreEndedInTheMomentOfADrainAreNoCrash) {
-  const std::string job = add_job("dies-when-told");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("dies-when-told");
   drain();
   EXPECT_EQ(join(), 0);
   const TaskRecord record = window(job);
@@ -78,9 +72,7 @@ TEST_F(AgentTest, OutsideItsHoursAGroupGivesBackWhatItHoldsAndWaitsForThemToBegi
   const int end = (begin + 1) % 1440;
   std::snprintf(span, sizeof span, "%02d:%02d-%02d:%02d", begin / 60, begin % 60, end / 60, end % 60);
   hours_.emplace(span);
-  const std::string job = add_job("slow");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("slow");
   wall_clock_ = wall_clock_.load() + std::chrono::minutes(1);
   ASSERT_TRUE(becomes(job, 0, TaskState::ready));
   const TaskRecord record = window(job);
@@ -99,9 +91,7 @@ TEST_F(AgentTest, OutsideItsHoursAGroupGivesBackWhatItHoldsAndWaitsForThemToBegi
 }
 
 TEST_F(AgentTest, ACancelledJobStopsWithinASecond) {
-  const std::string job = add_job("slow");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("slow");
   store_->cancel(job);
   EXPECT_TRUE(eventually([&] { return store_->leases().empty(); }, seconds(5)));
   EXPECT_EQ(window(job).state, TaskState::cancelled);
@@ -163,9 +153,7 @@ TEST_F(AgentTest, WithoutItsDataFolderAGroupWaitsAndSaysWhy) {
 }
 
 TEST_F(AgentTest, AQueueThatTakesNoWritesIsWaitedForLikeOneThatIsAway) {
-  const std::string job = add_job("slow");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("slow");
   const int before = window(job).step_reached;
   queue::detail::RedisConnection redis({.url = RedisUrl::parse(redis_->url())});
   redis.command({"CONFIG", "SET", "min-replicas-to-write", "1"});
@@ -177,9 +165,7 @@ TEST_F(AgentTest, AQueueThatTakesNoWritesIsWaitedForLikeOneThatIsAway) {
 }
 
 TEST_F(AgentTest, AQueueThatIsAwayForAWhileLosesNothing) {
-  const std::string job = add_job("slow");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("slow");
   const int before = window(job).step_reached;
   redis_->kill();
   std::this_thread::sleep_for(milliseconds(500));  // the outage itself

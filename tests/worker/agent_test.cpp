@@ -84,9 +84,7 @@ TEST_F(AgentTest, AUsersImageThatIsLostFailsTheJobAfterItsTries) {
 }
 
 TEST_F(AgentTest, AWindowThatIsLostAndLeasedAgainIsNotTakenForTheOldOne) {
-  const std::string job = add_job("slow");
-  start_agent();
-  ASSERT_TRUE(eventually([&] { return window(job).step_reached >= 1; }));
+  const std::string job = start_and_reach("slow");
   ASSERT_EQ(store_->leases().size(), 1u);
   ASSERT_EQ(store_->release(store_->leases()[0], "taken away"), ReplyCode::ok);
   ASSERT_TRUE(eventually([&] { return window(job).attempt == 2 && window(job).progress.step >= 3; }));
