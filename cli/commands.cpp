@@ -80,6 +80,9 @@ const Rows kParts = {
      "memory of each GPU, such as 16G; weights that do not fit are streamed from host memory"},
     {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
     {"threads", "N", "cores / ranks", "CPU threads of each rank; of up: cores / all ranks"},
+    {"hours", "SPANS", "round the clock",
+     "times of day at which the groups work, as 20:00-07:00, several with commas between, in their machine's time "
+     "zone; outside them they finish their step, give back what they hold, and wait"},
     {"output-root", "DIR", "none", "folder below which the coordinator puts the copies that --output asks for"},
     {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
     {"notify", "FILE", "none",
@@ -132,9 +135,6 @@ std::vector<Command> all_commands() {
        with({{"groups", "N", "1", "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
              {"ranks", "N", "1", "MPI ranks of each group"},
              {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
-             {"hours", "SPANS", "round the clock",
-              "times of day at which the groups work, as 20:00-07:00, several with commas between, in this machine's "
-              "time zone; outside them they finish their step, give back what they hold, and wait"},
              {"redis-listen", "HOST[:PORT]", "this machine only",
               "let groups on other machines reach the private Redis under this name; its password is kept in "
               "DATA/redis/password, its address in DATA/farm.json"},

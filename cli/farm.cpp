@@ -2,9 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <stdexcept>
 
 #include "cli/errors.hpp"
 #include "cli/farm_file.hpp"
+#include "queue/working_hours.hpp"
 
 namespace reelfarm::cli {
 
@@ -45,6 +47,12 @@ queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& dat
     throw FarmUnreachable(std::string(error.what()) + "; " + data.farm_file().string() +
                           " names this Redis: is the farm still up ('reelfarm up')?");
   }
+}
+
+void check_hours(const Arguments& arguments) try {
+  if (arguments.has("hours")) queue::WorkingHours{arguments.text("hours")};
+} catch (const std::invalid_argument& error) {
+  throw BadInput(error.what());
 }
 
 queue::JobRecord require_job(queue::JobStore& store, const std::string& job) {

@@ -18,6 +18,9 @@ queue::StoreOptions store_options(const Arguments& arguments, const queue::DataF
 /// Connects. Throws as queue::JobStore does.
 queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data);
 
+/// Throws BadInput when --hours is there and names no times of day: a worker would only say so when it starts.
+void check_hours(const Arguments& arguments);
+
 /// The job's record; throws BadInput when this farm has none.
 queue::JobRecord require_job(queue::JobStore& store, const std::string& job);
 

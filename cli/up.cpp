@@ -60,6 +60,7 @@ std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::Dat
   const std::int64_t groups = arguments.integer("groups", 1, 0, kMaxGroups);
   if (groups == 0) return {};
   const fs::path bundle = bundle_folder(arguments);
+  check_hours(arguments);
   const std::int64_t ranks = arguments.integer("ranks", 1, 1, kMaxRanks);
   const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
   // Of all ranks of the machine, not of one group's: groups render at the same time.

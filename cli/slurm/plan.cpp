@@ -90,8 +90,10 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   const auto pass_on = [&](const char* name, std::vector<std::string>& options) {
     if (arguments.has(name)) options.insert(options.end(), {std::string("--") + name, arguments.text(name)});
   };
-  for (const char* name : {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm"})
+  check_hours(arguments);
+  for (const char* name : {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm", "hours"}) {
     pass_on(name, plan.worker_options);
+  }
   for (const char* name : {"high-water", "output-root", "settle", "farm"}) pass_on(name, plan.farm_options);
   if (arguments.has("notify")) {
     plan.farm_options.insert(plan.farm_options.end(), {"--notify", existing(arguments, "notify", false).string()});

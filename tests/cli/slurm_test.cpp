@@ -81,16 +81,18 @@ TEST_F(SlurmSubmit, DryRunPrintsWhatSbatchWouldGet) {
                                     "/local",
                                     "--dtype",
                                     "bf16",
+                                    "--hours",
+                                    "20:00-07:00",
                                     "--",
                                     "--qos=low prio",
                                     "--exclude=n7"});
   ASSERT_EQ(ended.code, 0) << ended.errors;
-  for (const char* text :
-       {"#SBATCH --array=0-15%4\n", "#SBATCH --nodes=2\n", "#SBATCH --ntasks-per-node=8\n",
-        "#SBATCH --gpus-per-node=8\n", "#SBATCH --time=8:00:00\n", "#SBATCH --partition=gpu\n",
-        "#SBATCH --account=film\n", "#SBATCH --reservation=night\n", "#SBATCH --signal=B:USR1@200\n",
-        "#SBATCH --requeue\n", "ranks='16'\n", "stage='/local'\n", "--map-by ppr:8:node",
-        "worker_options=('--dtype' 'bf16')\n", "sbatch '--qos=low prio' '--exclude=n7' '", "weights of a model'\n"}) {
+  for (const char* text : {"#SBATCH --array=0-15%4\n", "#SBATCH --nodes=2\n", "#SBATCH --ntasks-per-node=8\n",
+                           "#SBATCH --gpus-per-node=8\n", "#SBATCH --time=8:00:00\n", "#SBATCH --partition=gpu\n",
+                           "#SBATCH --account=film\n", "#SBATCH --reservation=night\n", "#SBATCH --signal=B:USR1@200\n",
+                           "#SBATCH --requeue\n", "ranks='16'\n", "stage='/local'\n", "--map-by ppr:8:node",
+                           "worker_options=('--dtype' 'bf16' '--hours' '20:00-07:00')\n",
+                           "sbatch '--qos=low prio' '--exclude=n7' '", "weights of a model'\n"}) {
     EXPECT_THAT(ended.output, HasSubstr(text));
   }
   EXPECT_FALSE(std::filesystem::exists(line_.path("data") / "slurm")) << "a dry run writes nothing";
@@ -112,6 +114,7 @@ TEST_F(SlurmSubmit, BadInputIsRefusedBeforeAnythingIsWritten) {
       {{"--stage", "scratch"}, "absolute path"},
       {{"--launcher", "ssh"}, "expected mpirun or srun"},
       {{"--container", "/bin/true", "--nodes", "2"}, "--container with --nodes"},
+      {{"--hours", "night"}, "'night' is no span of the day"},
       {{"now"}, "stand behind '--'"},
       {{"--container", "/no/image.sif"}, "is not there"},
   };

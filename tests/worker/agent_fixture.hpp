@@ -173,7 +173,7 @@ class AgentTest : public testing::Test {
 
   std::filesystem::path root_;
   milliseconds idle_exit_{0};
-  std::optional<WorkingHours> hours_;
+  std::optional<queue::WorkingHours> hours_;
   std::atomic<std::chrono::system_clock::time_point> wall_clock_{std::chrono::system_clock::now()};
   milliseconds deadline_floor_ = seconds(20);  ///< no pause of a busy machine is taken for a hung rank
   std::optional<PrivateRedis> redis_;

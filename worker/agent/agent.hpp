@@ -9,9 +9,9 @@
 
 #include "queue/bundle_limits.hpp"
 #include "queue/job_store.hpp"
+#include "queue/working_hours.hpp"
 #include "worker/agent/deadlines.hpp"
 #include "worker/agent/ranks_process.hpp"
-#include "worker/agent/working_hours.hpp"
 
 namespace reelfarm::worker {
 
@@ -27,7 +27,8 @@ struct AgentOptions {
   std::chrono::milliseconds restart_pause{200};  ///< after the first death; doubled up to restart_pause_cap
   std::chrono::milliseconds restart_pause_cap{30000};
   std::chrono::milliseconds heartbeat{3000};
-  std::optional<WorkingHours> hours{};  ///< outside them the group drains and claims nothing; nothing: round the clock
+  std::optional<queue::WorkingHours>
+      hours{};  ///< outside them the group drains and claims nothing; nothing: round the clock
   std::function<std::chrono::system_clock::time_point()> wall_clock = std::chrono::system_clock::now;
   std::chrono::milliseconds idle_exit{0};  ///< drains and ends after so long with nothing to do; 0: never
   std::chrono::seconds drain_limit{600};   ///< how long a drain waits for the running step

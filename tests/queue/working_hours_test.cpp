@@ -1,4 +1,4 @@
-#include "worker/agent/working_hours.hpp"
+#include "queue/working_hours.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <ctime>
 #include <optional>
 
-namespace reelfarm::worker {
+namespace reelfarm::queue {
 namespace {
 
 using std::chrono::hours;
@@ -93,4 +93,4 @@ TEST(HoursText, OtherFormsAreRefused) {
 }
 
 }  // namespace
-}  // namespace reelfarm::worker
+}  // namespace reelfarm::queue

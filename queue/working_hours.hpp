@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace reelfarm::worker {
+namespace reelfarm::queue {
 
 /// The times of day at which a group works, in this machine's time zone (TZ, /etc/localtime).
 ///
@@ -29,4 +29,4 @@ class WorkingHours {
   std::vector<Span> spans_;
 };
 
-}  // namespace reelfarm::worker
+}  // namespace reelfarm::queue

@@ -1,4 +1,4 @@
-#include "worker/agent/working_hours.hpp"
+#include "queue/working_hours.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <system_error>
 
-namespace reelfarm::worker {
+namespace reelfarm::queue {
 namespace {
 
 constexpr int kDay = 24 * 60;
@@ -57,4 +57,4 @@ bool WorkingHours::contain(std::chrono::system_clock::time_point time) const {
   });
 }
 
-}  // namespace reelfarm::worker
+}  // namespace reelfarm::queue
