@@ -3,11 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/errors.hpp"
-#include "cli/event_scan.hpp"
 #include "cli/farm.hpp"
 #include "cli/trace/timeline.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "queue/event_scan.hpp"
 
 namespace reelfarm::cli {
 
@@ -16,12 +16,12 @@ int run_trace(const Arguments& arguments) {
   TraceRecords records;
   records.job = require_job(store, arguments.operands()[0]);
   records.tasks = store.get_tasks(records.job.id);
-  scan_events(store.options(), records.job.submitted, [&](const queue::Event& event) {
+  queue::scan_events(store.options(), records.job.submitted, [&](const queue::Event& event) {
     if (event.job == records.job.id) records.events.push_back(event);
   });
   records.groups = store.list_groups();
   records.now = store.now();
-  const auto oldest = oldest_event(store.options());
+  const auto oldest = queue::oldest_event(store.options());
   if (!oldest || *oldest > records.job.submitted) {
     std::fprintf(stderr, "reelfarm: the events of the job's beginning are not kept any more: that part is missing\n");
   }

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cli/why/group_bar.hpp"
+#include "coordinator/why/group_bar.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -15,9 +15,9 @@ using queue::JobState;
 constexpr std::chrono::seconds kPatience{60};
 
 bool some_group_may_take(const queue::JobRecord& job, const std::vector<queue::GroupRecord>& groups) {
-  const std::vector<GroupBar> bars = bars_of(groups, job, {});
-  return std::any_of(bars.begin(), bars.end(), [](GroupBar bar) {
-    return bar == GroupBar::none || bar == GroupBar::busy || bar == GroupBar::starting;
+  const std::vector<why::GroupBar> bars = why::bars_of(groups, job, {});
+  return std::any_of(bars.begin(), bars.end(), [](why::GroupBar bar) {
+    return bar == why::GroupBar::none || bar == why::GroupBar::busy || bar == why::GroupBar::starting;
   });
 }
 

@@ -1,5 +1,5 @@
-#include "cli/event_scan.hpp"
 #include "cli/report/night.hpp"
+#include "queue/event_scan.hpp"
 
 namespace reelfarm::cli {
 
@@ -8,8 +8,8 @@ NightRecords read_night(queue::JobStore& store, std::chrono::milliseconds span) 
   NightRecords records;
   records.now = store.now();
   records.since = records.now - span;
-  records.oldest_event = oldest_event(store.options());
-  scan_events(store.options(), records.since, [&](const queue::Event& event) {
+  records.oldest_event = queue::oldest_event(store.options());
+  queue::scan_events(store.options(), records.since, [&](const queue::Event& event) {
     // Steps are most of the stream, and the report has no use for them.
     if (event.type != "step") records.events.push_back(event);
   });

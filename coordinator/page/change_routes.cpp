@@ -17,6 +17,7 @@ using nlohmann::json;
 
 namespace {
 
+constexpr const char* kSomebody = "somebody on the page";
 constexpr int kMaxPriority = 100;
 constexpr int kMaxTake = 1'000'000;
 
@@ -62,6 +63,14 @@ void add_drain(http::Router& router, Context& context, const std::string& verb, 
   });
 }
 
+void add_farm_pause(http::Router& router, Context& context, const std::string& verb, bool pause) {
+  router.add(Method::post, "/api/farm/" + verb, Access::token, [&context, pause](const Request&) {
+    auto store = context.stores.borrow();
+    const bool changed = pause ? store->pause_farm(kSomebody) : store->resume_farm(kSomebody);
+    return json_reply({{"paused", pause}, {"changed", changed}});
+  });
+}
+
 }  // namespace
 
 void add_change_routes(http::Router& router, Context& context) {
@@ -83,6 +92,8 @@ void add_change_routes(http::Router& router, Context& context) {
   });
   add_drain(router, context, "drain", true);
   add_drain(router, context, "undrain", false);
+  add_farm_pause(router, context, "pause", true);
+  add_farm_pause(router, context, "resume", false);
 }
 
 }  // namespace reelfarm::page

@@ -73,6 +73,7 @@ json summary_json(const coordinator::JobView& view) {
           {"state", to_string(job.state)},
           {"name", job.spec.name},
           {"project", job.spec.project},
+          {"batch", text_or_null(job.spec.batch)},
           {"prompt", job.spec.prompt},
           {"frames", job.spec.frames ? json(*job.spec.frames) : json(nullptr)},
           {"windows", job.windows},

@@ -80,7 +80,10 @@ Reply list_groups(Context& context, const Request&) {
   json stitchers = json::array();
   for (const auto& group : store->list_groups()) groups.push_back(coordinator::to_json(group, now));
   for (const auto& stitcher : store->list_stitchers()) stitchers.push_back(coordinator::to_json(stitcher, now));
-  return json_reply({{"groups", std::move(groups)}, {"stitchers", std::move(stitchers)}});
+  const auto pause = store->farm_pause();
+  const json paused =
+      pause ? json{{"by", pause->by}, {"since_ms", pause->since.time_since_epoch().count()}} : json(nullptr);
+  return json_reply({{"groups", std::move(groups)}, {"stitchers", std::move(stitchers)}, {"paused", paused}});
 }
 
 Reply list_bundles(Context& context, const Request&) {

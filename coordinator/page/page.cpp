@@ -18,6 +18,7 @@ struct Page::Impl {
     add_session_routes(router, token);
     add_asset_routes(router);
     add_reading_routes(router, context);
+    add_story_routes(router, context);
     add_change_routes(router, context);
     add_submit_routes(router, context);
     add_media_routes(router, context);

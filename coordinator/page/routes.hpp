@@ -15,7 +15,10 @@ void add_asset_routes(http::Router& router);
 /// Jobs, takes, groups, bundles and failures, as they are.
 void add_reading_routes(http::Router& router, Context& context);
 
-/// cancel, pause, resume, retry, priority and use of a job; drain and undrain of a group.
+/// What a job waits for, in words, and what has happened to it.
+void add_story_routes(http::Router& router, Context& context);
+
+/// cancel, pause, resume, retry, priority and use of a job; drain and undrain of a group; pause and resume of the farm.
 void add_change_routes(http::Router& router, Context& context);
 
 /// Uploading an image, submitting a job, rerolling one.

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cli/event_scan.hpp"
+#include "queue/event_scan.hpp"
 #include "tests/queue/support.hpp"
 
 namespace reelfarm::cli {
@@ -25,7 +25,7 @@ class TimelineTest : public testing::Test {
     TraceRecords records;
     records.job = store_.get_job(job_).value();
     records.tasks = store_.get_tasks(job_);
-    scan_events(store_.options(), records.job.submitted, [&](const queue::Event& event) {
+    queue::scan_events(store_.options(), records.job.submitted, [&](const queue::Event& event) {
       if (event.job == job_) records.events.push_back(event);
     });
     records.groups = store_.list_groups();

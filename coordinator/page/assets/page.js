@@ -1,5 +1,5 @@
 // The page: reads the farm, listens to what changes, and reads again what did.
-import {element, failureRow, groupRow, jobDetail, jobRow, stitcherRow} from "/view.js";
+import {element, eventRow, failureRow, groupRow, jobDetail, jobRow, stitcherRow} from "/view.js";
 import {fillBundles, setUpForm} from "/form.js";
 
 const byId = (id) => document.getElementById(id);
@@ -44,6 +44,21 @@ async function readDetail() {
   const [job, takes] = await Promise.all([call(`/api/jobs/${id}`), call(`/api/jobs/${id}/takes`)]);
   if (id !== state.chosen) return;
   drawDetail(job, takes);
+  await readStory();
+}
+
+/// Why the chosen job is where it is and what has happened to it: asked only while somebody looks.
+async function readStory() {
+  const id = state.chosen;
+  const parts = [
+    ["why", "why", (answer) => answer.reasons.map((reason) => element("li", {}, reason.text))],
+    ["events", "events?limit=200", (answer) => answer.events.reverse().map(eventRow)],
+  ];
+  await Promise.all(parts.map(async ([name, path, rows]) => {
+    if (!byId(name).open || !id) return;
+    const answer = await call(`/api/jobs/${id}/${path}`);
+    if (id === state.chosen) byId(name).querySelector("ul, ol").replaceChildren(...rows(answer));
+  }));
 }
 
 /// Leaves the elements alone while nothing has changed, and the playing videos while only the rest has.
@@ -52,7 +67,7 @@ function drawDetail(job, takes) {
   if (now === state.detail) return;
   state.detail = now;
   const playing = byId("detail").querySelector(".videos");
-  const section = byId("detail");
+  const section = byId("detail-body");
   const key = JSON.stringify([job.job, job.output, state.compared, takes.takes.length, takes.used]);
   const parts = jobDetail(job, takes, state.compared, (verb, body) => changeJob(job.job, verb, body), compare);
   if (playing && section.dataset.videos === key) {
@@ -65,7 +80,7 @@ function drawDetail(job, takes) {
   }
   section.dataset.videos = key;
   section.replaceChildren(...parts);
-  section.hidden = false;
+  byId("detail").hidden = false;
 }
 
 function choose(id) {
@@ -97,13 +112,17 @@ async function changeJob(id, verb, body) {
 // ---- groups and failures
 
 async function readFarm() {
-  const [{groups, stitchers}, failures] = await Promise.all([call("/api/groups"), call("/api/failures?limit=20")]);
+  const [{groups, stitchers, paused}, failures] = await Promise.all([call("/api/groups"), call("/api/failures?limit=20")]);
   const act = async (group, verb) => {
     await post(`/api/groups/${encodeURIComponent(group)}/${verb}`);
     await readFarm();
   };
   const rows = [...groups.map((group) => groupRow(group, guarded(act))), ...stitchers.map(stitcherRow)];
   byId("groups").replaceChildren(...(rows.length ? rows : [element("li", {class: "small"}, "none")]));
+  byId("pause-farm").textContent = paused ? "Let the farm go on" : "Pause the farm";
+  byId("pause-farm").dataset.verb = paused ? "resume" : "pause";
+  byId("farm-paused").hidden = !paused;
+  byId("farm-paused").textContent = paused ? `The farm is paused by ${paused.by}: no window starts.` : "";
   const failed = failures.jobs.map((failure) => failureRow(failure, choose));
   byId("failures").replaceChildren(...(failed.length ? failed : [element("li", {class: "small"}, "none")]));
 }
@@ -185,6 +204,11 @@ byId("new").addEventListener("click", () => {
   byId("submit").hidden = !byId("submit").hidden;
   if (!byId("submit").hidden) byId("prompt").focus();
 });
+byId("pause-farm").addEventListener("click", guarded(async () => {
+  await post(`/api/farm/${byId("pause-farm").dataset.verb}`);
+  await readFarm();
+}));
+for (const name of ["why", "events"]) byId(name).addEventListener("toggle", guarded(readStory));
 byId("state").addEventListener("change", guarded(readJobs));
 byId("project-filter").addEventListener("change", guarded(readJobs));
 byId("more").addEventListener("click", () => {

@@ -143,6 +143,12 @@ export function stitcherRow(stitcher) {
     stitcher.note ? element("div", {class: "small error"}, stitcher.note) : null);
 }
 
+export function eventRow(event) {
+  const words = [event.type, event.task, event.attempt && `attempt ${event.attempt}`,
+    event.steps && `step ${event.step}/${event.steps}`, event.owner, event.state, event.error_class, event.text];
+  return element("li", {}, `${new Date(event.time_ms).toLocaleString()}  ${words.filter(Boolean).join(" · ")}`);
+}
+
 export function failureRow(failure, choose) {
   return element("li", {},
     element("button", {type: "button", onclick: () => choose(failure.job)}, failure.name || failure.job),

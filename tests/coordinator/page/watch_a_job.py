@@ -76,6 +76,14 @@ def check(browser, arguments):
     browser.screenshot(shots / "desktop-light.png")
     browser.screen(1280, 900, dark=True)
     browser.screenshot(shots / "desktop-dark.png")
+    # Why it is where it is, and what has happened to it; the whole farm is paused and goes on.
+    browser.evaluate("document.querySelectorAll('#why, #events').forEach(d => d.open = true)")
+    browser.wait_for("document.querySelector('#why li')?.textContent.includes('done')")
+    browser.wait_for("[...document.querySelectorAll('#events li')].some(l => l.textContent.includes('submitted'))")
+    browser.evaluate("document.getElementById('pause-farm').click()")
+    browser.wait_for("document.getElementById('farm-paused').textContent.includes('paused by')")
+    browser.evaluate("document.getElementById('pause-farm').click()")
+    browser.wait_for("document.getElementById('farm-paused').hidden")
     # Another take, side by side with the first.
     browser.evaluate("[...document.querySelectorAll('#timeline button')].at(-1).click()")
     take = browser.wait_for(f"location.hash.slice(1) !== '{job}' && location.hash.slice(1)")

@@ -2,11 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/errors.hpp"
-#include "cli/why/words.hpp"
+#include "coordinator/why/words.hpp"
 #include "tests/queue/support.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
 namespace {
 
 using namespace std::chrono_literals;
@@ -23,14 +22,14 @@ using testing::Not;
 class Why : public testing::Test {
  protected:
   std::vector<std::string> lines(const std::string& job) {
-    const Facts facts = gather_facts(store_, job);
+    const Facts facts = gather_facts(store_, *store_.get_job(job));
     std::vector<std::string> words;
     for (const Reason& reason : reasons_for(facts)) words.push_back(words_of(reason, facts.now));
     return words;
   }
   std::vector<ReasonCode> codes(const std::string& job) {
     std::vector<ReasonCode> codes;
-    for (const Reason& reason : reasons_for(gather_facts(store_, job))) codes.push_back(reason.code);
+    for (const Reason& reason : reasons_for(gather_facts(store_, *store_.get_job(job)))) codes.push_back(reason.code);
     return codes;
   }
   /// A live, idle group that renders what add_job makes.
@@ -69,10 +68,6 @@ TEST_F(Why, ASubmittedJobThatWaitsHasTheCoordinatorsWords) {
   const std::string job = store_.submit(queue::test::make_spec()).job;
   store_.note_waiting(job, "no bundle is registered yet");
   EXPECT_THAT(lines(job), ElementsAre(HasSubstr("and waits: no bundle is registered yet")));
-}
-
-TEST_F(Why, AnUnknownJobIsBadInput) {
-  EXPECT_THROW(gather_facts(store_, "j000000000000"), BadInput);
 }
 
 TEST_F(Why, ARejectedJobHasTheCoordinatorsWords) {
@@ -263,7 +258,7 @@ TEST_F(Why, AStitchWaitsForAStitcher) {
 TEST_F(Why, TheJsonOfAReasonHasItsWordsAndItsNumbers) {
   const std::string running = job(1);
   must_claim(store_, render_filter("g1"));
-  const Facts facts = gather_facts(store_, running);
+  const Facts facts = gather_facts(store_, *store_.get_job(running));
   const nlohmann::json document = json_of(reasons_for(facts)[0], facts.now);
   EXPECT_EQ(document.at("reason"), "running");
   EXPECT_EQ(document.at("owner"), "g1");
@@ -274,4 +269,4 @@ TEST_F(Why, TheJsonOfAReasonHasItsWordsAndItsNumbers) {
 }
 
 }  // namespace
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

@@ -8,7 +8,7 @@
 #include "queue/job_store.hpp"
 #include "queue/task.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
 
 /// What the farm's records say about one job and its surroundings, read at one time.
 struct Facts {
@@ -26,7 +26,7 @@ struct Facts {
   queue::RetryPolicy retry;
 };
 
-/// Reads them. Throws BadInput when there is no such job.
-Facts gather_facts(queue::JobStore& store, const std::string& job);
+/// Reads them; `job` is as it was read just before. Throws as a JobStore does.
+Facts gather_facts(queue::JobStore& store, const queue::JobRecord& job);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

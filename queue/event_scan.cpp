@@ -1,9 +1,9 @@
-#include "cli/event_scan.hpp"
+#include "queue/event_scan.hpp"
 
 #include <algorithm>
 #include <string>
 
-namespace reelfarm::cli {
+namespace reelfarm::queue {
 namespace {
 
 constexpr std::chrono::milliseconds kNoWait{0};
@@ -11,11 +11,10 @@ constexpr int kPiece = 2000;  // events a round trip
 
 }  // namespace
 
-void scan_events(const queue::StoreOptions& options, queue::ServerTime since,
-                 const std::function<void(const queue::Event&)>& see) {
+void scan_events(const StoreOptions& options, ServerTime since, const std::function<void(const Event&)>& see) {
   // The reader starts after an id, and ids are "<milliseconds>-<count>".
   const std::int64_t before = std::max<std::int64_t>(since.time_since_epoch().count(), 1) - 1;
-  queue::EventReader events(options, std::to_string(before) + "-18446744073709551615");
+  EventReader events(options, std::to_string(before) + "-18446744073709551615");
   for (;;) {
     const auto found = events.read(kNoWait, kPiece);
     std::for_each(found.begin(), found.end(), see);
@@ -24,9 +23,9 @@ void scan_events(const queue::StoreOptions& options, queue::ServerTime since,
   }
 }
 
-std::optional<queue::ServerTime> oldest_event(const queue::StoreOptions& options) {
-  const auto found = queue::EventReader(options, "0").read(kNoWait, 1);
+std::optional<ServerTime> oldest_event(const StoreOptions& options) {
+  const auto found = EventReader(options, "0").read(kNoWait, 1);
   return found.empty() ? std::nullopt : std::optional(found.front().time);
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::queue

@@ -3,9 +3,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "cli/why/reasons.hpp"
+#include "coordinator/why/reasons.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
 
 std::string_view to_string(ReasonCode code);
 
@@ -16,4 +16,4 @@ std::string words_of(const Reason& reason, queue::ServerTime now);
 /// "since_ms", "until_ms".
 nlohmann::json json_of(const Reason& reason, queue::ServerTime now);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/why/facts.hpp"
-#include "cli/why/group_bar.hpp"
+#include "coordinator/why/facts.hpp"
+#include "coordinator/why/group_bar.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
 
 enum class ReasonCode {
   done,
@@ -52,4 +52,4 @@ struct Reason {
 /// Why the job is where it is and what it waits for, the most important reason first. Pure.
 std::vector<Reason> reasons_for(const Facts& facts);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

@@ -6,7 +6,7 @@
 #include "queue/group.hpp"
 #include "queue/job_store.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
 
 /// Why a worker group does not take a ready task of a job; none: it may take it at once. blocklisted: its host crashed
 /// the job's windows, and another host is left. busy: it could, and has its hands full.
@@ -31,4 +31,4 @@ std::string_view to_string(GroupBar bar);
 std::vector<GroupBar> bars_of(const std::vector<queue::GroupRecord>& groups, const queue::JobRecord& job,
                               const std::vector<queue::HostCrashes>& host_crashes);
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

@@ -1,10 +1,15 @@
-#include "cli/why/words.hpp"
+#include "coordinator/why/words.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include "cli/text.hpp"
+#include "coordinator/text.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
+
+using coordinator::duration_text;
+using coordinator::one_line;
+using coordinator::time_text;
+
 namespace {
 
 using queue::ServerTime;
@@ -254,4 +259,4 @@ nlohmann::json json_of(const Reason& reason, ServerTime now) {
   return document;
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

@@ -1,11 +1,11 @@
-#include "cli/text.hpp"
+#include "coordinator/text.hpp"
 
 #include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <iterator>
 
-namespace reelfarm::cli {
+namespace reelfarm::coordinator {
 
 std::string duration_text(double seconds) {
   char text[64];
@@ -54,4 +54,4 @@ std::string time_text(queue::ServerTime time) {
   return text;
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::coordinator

@@ -1,10 +1,13 @@
-#include "cli/why/reasons.hpp"
+#include "coordinator/why/reasons.hpp"
 
 #include <algorithm>
 
-#include "cli/text.hpp"
+#include "coordinator/text.hpp"
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
+
+using coordinator::bytes_text;
+
 namespace {
 
 using queue::TaskKind;
@@ -252,4 +255,4 @@ std::vector<Reason> reasons_for(const Facts& facts) {
   return reasons;
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why

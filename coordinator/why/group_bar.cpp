@@ -1,8 +1,8 @@
-#include "cli/why/group_bar.hpp"
+#include "coordinator/why/group_bar.hpp"
 
 #include <algorithm>
 
-namespace reelfarm::cli {
+namespace reelfarm::why {
 namespace {
 
 /// All but the blocklist.
@@ -76,4 +76,4 @@ std::vector<GroupBar> bars_of(const std::vector<queue::GroupRecord>& groups, con
   return bars;
 }
 
-}  // namespace reelfarm::cli
+}  // namespace reelfarm::why
