@@ -39,7 +39,7 @@ RULES = {
     "worker/stitcher": ({"worker/stitcher", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
                          "pipeline/video"}, ["torch", "CUDA", "MPI"]),
     "worker/ranks": ({"worker/ranks", "worker/protocol", "logging", "pipeline", "parallel"}, ["hiredis"]),
-    "cli/image": ({"cli/image", "pipeline/video", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
+    "cli/image": ({"cli/image", "pipeline/video", "pipeline/weights", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/bundle": ({"cli/bundle", "pipeline/weights", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/render": ({"cli/render", "pipeline", "parallel"}, ["hiredis"]),
     # enqueue --dry-run answers what the coordinator would: it calls the same planner instead of a copy.

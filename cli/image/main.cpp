@@ -1,6 +1,6 @@
-// reelfarm-image: says what an input image is, or why it cannot be used, and takes single frames out of videos. A
-// process of its own, because an input comes from anywhere and is decoded here for the first time, and because those
-// who need it (the command, the coordinator) know nothing of FFmpeg.
+// reelfarm-image: says what an input image is, or why it cannot be used, takes single frames out of videos, and shows
+// what a window's latents look like. A process of its own, because an input comes from anywhere and is decoded here for
+// the first time, and because those who need it (the command, the coordinator) know nothing of FFmpeg.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -10,10 +10,12 @@
 #include <fstream>
 #include <string>
 
+#include "cli/image/latent_preview.hpp"
 #include "pipeline/video/image_fit.hpp"
 #include "pipeline/video/image_reader.hpp"
 #include "pipeline/video/png_writer.hpp"
 #include "pipeline/video/video_reader.hpp"
+#include "pipeline/weights/errors.hpp"
 
 namespace {
 
@@ -58,6 +60,27 @@ int take_frame(const char* video, std::int64_t index, std::int64_t width, const 
   return 0;
 }
 
+/// A tail that cannot be read costs the right colours, and not the picture.
+reelfarm::image::LatentColours colours_of(const char* tail) try {
+  return tail ? reelfarm::image::fitted_colours(tail) : reelfarm::image::published_colours();
+} catch (const reelfarm::weights::WeightError& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return reelfarm::image::published_colours();
+}
+
+/// What a window's latents show so far, a pixel each, in the colours that `tail` gives: of the VAE that made it.
+int show_latents(const char* steps, const char* task, const char* png, const char* tail) try {
+  using namespace reelfarm::image;
+  const auto latents = kept_latents(steps, task);
+  if (!latents) return kNoSuchFrame;
+  reelfarm::video::write_png(picture_of(*latents, colours_of(tail)), png);
+  return 0;
+} catch (const reelfarm::weights::WeightError& error) {
+  // The window was published while we looked.
+  std::fprintf(stderr, "%s\n", error.what());
+  return kNoSuchFrame;
+}
+
 int describe(const char* path) {
   const reelfarm::video::Image image = reelfarm::video::read_image(path);
   std::printf("{\"kind\":\"%s\",\"width\":%d,\"height\":%d}\n", kind_of(path), image.width, image.height);
@@ -70,7 +93,9 @@ int usage(int code) {
       "reelfarm-image FILE\nprints {\"kind\",\"width\",\"height\"} of a PNG, JPEG or WebP, upright; exits 2 "
       "and says why when it cannot be used\n"
       "reelfarm-image --frame VIDEO N WIDTH FILE.png\nwrites frame N (from 0) of a video, no wider than WIDTH; "
-      "exits 4 when it has no such frame\n");
+      "exits 4 when it has no such frame\n"
+      "reelfarm-image --latents FOLDER TASK FILE.png [TAIL]\nwrites what the task's latents below FOLDER show, a pixel "
+      "each; colours are those of TAIL's window, else HunyuanVideo's; exits 4 when there are none\n");
   return code;
 }
 
@@ -78,7 +103,8 @@ int usage(int code) {
 
 int main(int argc, char** argv) {
   const bool frame = argc == 6 && std::string(argv[1]) == "--frame" && number(argv[3]) >= 0 && number(argv[4]) > 0;
-  if (!frame && (argc != 2 || argv[1][0] == '-')) {
+  const bool latents = (argc == 5 || argc == 6) && std::string(argv[1]) == "--latents";
+  if (!frame && !latents && (argc != 2 || argv[1][0] == '-')) {
     return usage(argc == 2 && std::string(argv[1]) == "--help" ? 0 : kBadInput);
   }
 #ifndef REELFARM_SANITIZED
@@ -89,6 +115,7 @@ int main(int argc, char** argv) {
   const rlimit seconds{kMaxSeconds, kMaxSeconds};
   ::setrlimit(RLIMIT_CPU, &seconds);
   try {
+    if (latents) return show_latents(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : nullptr);
     return frame ? take_frame(argv[2], number(argv[3]), number(argv[4]), argv[5]) : describe(argv[1]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -21,7 +21,21 @@ constexpr int kNoSuchFrame = 4;  ///< what reelfarm-image ends with then
 }  // namespace
 
 std::string FrameCache::frame(const std::filesystem::path& video, std::int64_t frame, int width) {
-  const std::string key = video.string() + "#" + std::to_string(frame) + "#" + std::to_string(width);
+  const Words words = {"--frame", video.string(), std::to_string(frame), std::to_string(width)};
+  const Png png = kept_or_made(video.string() + "#" + words[2] + "#" + words[3], [&] { return run(words, {}); });
+  if (!png) throw http::Refusal(404, "the video has no such frame");
+  return *png;
+}
+
+std::optional<std::string> FrameCache::latents(const std::filesystem::path& steps, const std::string& task,
+                                               const std::filesystem::path& tail, const std::string& moment) {
+  const Words after = tail.empty() ? Words() : Words{tail.string()};
+  return kept_or_made(task + "#" + moment + "#" + tail.string(), [&] {
+    return run({"--latents", steps.string(), task}, after);
+  });
+}
+
+FrameCache::Png FrameCache::kept_or_made(const std::string& key, const std::function<Png()>& make) {
   const auto find = [&] {
     return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
   };
@@ -33,10 +47,10 @@ std::string FrameCache::frame(const std::filesystem::path& video, std::int64_t f
   }
   ++decoding_;
   lock.unlock();
-  std::string png;
+  Png png;
   std::exception_ptr error;
   try {
-    png = decode(video, frame, width);
+    png = make();
   } catch (...) {
     error = std::current_exception();
   }
@@ -44,8 +58,9 @@ std::string FrameCache::frame(const std::filesystem::path& video, std::int64_t f
   --decoding_;
   finished_.notify_all();
   if (error) std::rethrow_exception(error);
-  entries_.push_front({key, png});
-  bytes_ += png.size();
+  if (!png) return png;
+  entries_.push_front({key, *png});
+  bytes_ += png->size();
   while (bytes_ > kMaxBytes && entries_.size() > 1) {
     bytes_ -= entries_.back().png.size();
     entries_.pop_back();
@@ -53,13 +68,13 @@ std::string FrameCache::frame(const std::filesystem::path& video, std::int64_t f
   return png;
 }
 
-std::string FrameCache::decode(const std::filesystem::path& video, std::int64_t frame, int width) {
+FrameCache::Png FrameCache::run(Words words, const Words& after) {
   artifacts::create_folders(scratch_);
   const std::filesystem::path file = scratch_ / (".frame-" + queue::make_job_id() + ".png");
-  const coordinator::Captured result = coordinator::run_and_capture(
-      coordinator::find_sibling("reelfarm-image"),
-      {"--frame", video.string(), std::to_string(frame), std::to_string(width), file.string()});
-  if (result.exit_code == kNoSuchFrame) throw http::Refusal(404, "the video has no such frame");
+  words.push_back(file.string());
+  words.insert(words.end(), after.begin(), after.end());
+  const coordinator::Captured result = coordinator::run_and_capture(coordinator::find_sibling("reelfarm-image"), words);
+  if (result.exit_code == kNoSuchFrame) return std::nullopt;
   if (result.exit_code != 0) throw std::runtime_error(result.errors.substr(0, result.errors.find('\n')));
   std::string png = artifacts::read_file(file);
   ::unlink(file.c_str());

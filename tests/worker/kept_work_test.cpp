@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "pipeline/weights/errors.hpp"
+#include "pipeline/weights/safetensors.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::worker {
@@ -18,6 +19,7 @@ const std::vector<std::int64_t> kShape = {1, 16, 5, 4, 6};
 
 TaskOrder an_order() {
   TaskOrder order;
+  order.task = "j.w0001";
   order.folder = "jobs/j/windows";
   order.artifact_key = "key";
   order.tail_sha256 = "tail";
@@ -34,6 +36,7 @@ TEST(KeptWork, TheLastSavedStepComesBackBitForBit) {
   const auto state = KeptWork(data.path(), an_order(), "print").load_steps(kShape);
   ASSERT_TRUE(state);
   EXPECT_EQ(state->steps_done, 2);
+  EXPECT_EQ(weights::SafetensorsFile(kept.folder() / "latents.safetensors").metadata().at("task"), "j.w0001");
   EXPECT_TRUE(at::equal(state->latents, latents));
   kept.drop();
   EXPECT_FALSE(kept.load_steps(kShape));

@@ -21,6 +21,7 @@ constexpr const char* kLatentsFile = "latents.safetensors";
 constexpr const char* kFramesPrefix = "frames_";
 constexpr const char* kTensor = "kept";
 constexpr const char* kSha256 = "sha256";
+constexpr const char* kTask = "task";
 constexpr const char* kNumber = "number";  ///< steps done, or the first frame
 
 std::string_view bytes_of(const at::Tensor& tensor) {
@@ -41,11 +42,12 @@ std::int64_t required_number(const weights::SafetensorsFile& file) {
   throw weights::WeightError(file.path().string() + " has metadata '" + kNumber + "' of value '" + text + "'");
 }
 
-void write(const fs::path& path, const at::Tensor& values, weights::DType dtype, std::int64_t number) {
+void write(const fs::path& path, const at::Tensor& values, weights::DType dtype, std::int64_t number,
+           const std::string& task) {
   artifacts::create_folders(path.parent_path());
   weights::SafetensorsWriter writer(
       path, {{kTensor, dtype, values.sizes().vec()}},
-      {{kNumber, std::to_string(number)}, {kSha256, artifacts::sha256_of(bytes_of(values))}});
+      {{kTask, task}, {kNumber, std::to_string(number)}, {kSha256, artifacts::sha256_of(bytes_of(values))}});
   writer.append(kTensor, std::as_bytes(std::span(bytes_of(values))));
   writer.finish();
 }
@@ -60,7 +62,7 @@ at::Tensor read(const weights::SafetensorsFile& file, at::IntArrayRef shape, at:
 
 }  // namespace
 
-KeptWork::KeptWork(const fs::path& data, const TaskOrder& order, const std::string& fingerprint) {
+KeptWork::KeptWork(const fs::path& data, const TaskOrder& order, const std::string& fingerprint) : task_(order.task) {
   const std::string decides =
       order.artifact_key + "\n" + order.tail_sha256 + "\n" + order.image_sha256 + "\n" + fingerprint;
   folder_ = data / order.folder / ".steps" / artifacts::sha256_of(decides).substr(0, 32);
@@ -68,7 +70,7 @@ KeptWork::KeptWork(const fs::path& data, const TaskOrder& order, const std::stri
 
 void KeptWork::save(const render::StepState& state) const {
   write(folder_ / kLatentsFile, state.latents.to(at::kCPU, at::kFloat).contiguous(), weights::DType::f32,
-        state.steps_done);
+        state.steps_done, task_);
 }
 
 std::optional<render::StepState> KeptWork::load_steps(at::IntArrayRef shape) const {
@@ -81,7 +83,7 @@ std::optional<render::StepState> KeptWork::load_steps(at::IntArrayRef shape) con
 
 void KeptWork::save(const render::DecodedFrames& frames) const {
   write(folder_ / (kFramesPrefix + std::to_string(frames.first_frame) + ".safetensors"), frames.rgb8.contiguous(),
-        weights::DType::u8, frames.first_frame);
+        weights::DType::u8, frames.first_frame, task_);
 }
 
 std::vector<render::DecodedFrames> KeptWork::load_frames(int width, int height) const {

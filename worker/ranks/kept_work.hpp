@@ -21,7 +21,8 @@ class KeptWork {
   /// DATA/<folder of the order>/.steps/<hash>/
   KeptWork(const std::filesystem::path& data, const TaskOrder& order, const std::string& fingerprint);
 
-  /// Durable on return; replaces the latents of the step before. Throws weights::WeightError (full disk).
+  /// Durable on return; replaces the latents of the step before. Their metadata names the task, for who wants to see
+  /// them (cli/image/latent_preview.hpp). Throws weights::WeightError (full disk).
   void save(const render::StepState& state) const;
   /// Nothing when there are none. `shape`: of the window's latents, (1, C, L, h, w). Throws weights::WeightError when
   /// the file is damaged or of another shape.
@@ -39,6 +40,7 @@ class KeptWork {
 
  private:
   std::filesystem::path folder_;
+  std::string task_;
 };
 
 }  // namespace reelfarm::worker

@@ -42,10 +42,14 @@ export function jobRow(job, chosen, choose) {
 
 function windowBox(job, window, act) {
   const frame = `/api/jobs/${job.job}/windows/${window.index}/frame?width=240`;
-  const picture = window.has_frames
-    ? element("img", {src: frame, alt: `last frame of window ${window.index}`, loading: "lazy",
-        onerror: (event) => event.target.replaceWith(element("div", {class: "none small"}, "frames not kept"))})
-    : element("div", {class: "none small"}, window.state === "running" ? window.phase || "starting" : "");
+  const shown = (src, alt, otherwise) => element("img", {src, alt, loading: "lazy",
+    onerror: (event) => event.target.replaceWith(element("div", {class: "none small"}, otherwise))});
+  const working = window.state === "running" ? window.phase || "starting" : "";
+  // The step is in the address so that each is asked for once.
+  const preview = `/api/jobs/${job.job}/windows/${window.index}/preview?step=${window.attempt}.${window.phase}.${window.step}`;
+  let picture = element("div", {class: "none small"}, working);
+  if (window.has_frames) picture = shown(frame, `last frame of window ${window.index}`, "frames not kept");
+  else if (working && window.step > 0) picture = shown(preview, `window ${window.index} so far`, working);
   const step = window.state === "running" && window.phase === "step" ? ` ${window.step}/${window.steps}` : "";
   const speed = window.state === "done" && window.seconds > 0 && window.frames
     ? ` · ${(window.frames / window.seconds).toFixed(1)} frames/s` : "";

@@ -4,10 +4,13 @@
 #include <fstream>
 #include <regex>
 #include <set>
+#include <span>
 #include <sstream>
 
 #include "coordinator/page/page.hpp"
+#include "pipeline/video/image_reader.hpp"
 #include "pipeline/video/png_writer.hpp"
+#include "pipeline/weights/safetensors_writer.hpp"
 #include "tests/cli/job_farm.hpp"
 #include "tests/coordinator/http/raw_client.hpp"
 #include "tests/coordinator/page/schema.hpp"
@@ -213,6 +216,56 @@ TEST_F(Api, ChangesJobsAsTheCommandsDo) {
   EXPECT_EQ(post("/api/jobs/{job}/cancel", at + "/cancel", nullptr).at("state"), "cancelled");
   EXPECT_EQ(post("/api/jobs/{job}/cancel", at + "/cancel", nullptr).at("changed"), false);
   EXPECT_THAT(get("/api/jobs/{job}", at).at("error").get<std::string>(), HasSubstr("on the page"));
+}
+
+TEST_F(Api, SaysWhatAJobWaitsForAndWhatHasHappenedToIt) {
+  const std::string done = done_job();
+  EXPECT_EQ(get("/api/jobs/{job}/why", "/api/jobs/" + done + "/why").at("reasons").at(0).at("reason"), "done");
+  const json events = get("/api/jobs/{job}/events", "/api/jobs/" + done + "/events?limit=2000").at("events");
+  EXPECT_EQ(events.front().at("type"), "submitted");
+  for (const char* type : {"accepted", "claimed", "step", "done"}) {
+    EXPECT_TRUE(std::any_of(events.begin(), events.end(), [&](const json& one) { return one.at("type") == type; }))
+        << type;
+  }
+  const json last = get("/api/jobs/{job}/events", "/api/jobs/" + done + "/events?limit=1").at("events");
+  ASSERT_EQ(last.size(), 1U);
+  EXPECT_EQ(last.front(), events.back());
+  get("/api/jobs/{job}/events", "/api/jobs/" + done + "/events?limit=0", 400);
+  get("/api/jobs/{job}/events", "/api/jobs/j0000000000zz/events", 404);
+  get("/api/jobs/{job}/why", "/api/jobs/j0000000000zz/why", 404);
+}
+
+TEST_F(Api, PausesTheWholeFarm) {
+  EXPECT_EQ(post("/api/farm/pause", "/api/farm/pause", nullptr).at("changed"), true);
+  EXPECT_EQ(post("/api/farm/pause", "/api/farm/pause", nullptr).at("changed"), false);
+  EXPECT_EQ(get("/api/groups", "/api/groups").at("paused").at("by"), "somebody on the page");
+  const std::string job = submit({{"prompt", "a kite"}, {"frames", 40}});
+  EXPECT_EQ(get("/api/jobs/{job}/why", "/api/jobs/" + job + "/why").at("reasons").at(0).at("reason"), "farm_paused");
+  EXPECT_EQ(post("/api/farm/resume", "/api/farm/resume", nullptr).at("changed"), true);
+  EXPECT_EQ(get("/api/groups", "/api/groups").at("paused"), nullptr);
+  EXPECT_TRUE(reaches(job, "done"));
+}
+
+TEST_F(Api, ShowsWhatAWindowIsBecoming) {
+  const std::string job = submit({{"prompt", "SLOW kite"}, {"frames", 40}});
+  const std::string path = "/api/jobs/{job}/windows/{window}/preview";
+  const std::string target = "/api/jobs/" + job + "/windows/0/preview";
+  EXPECT_TRUE(reaches(job, "running"));
+  EXPECT_EQ(test::ask(address_, target).status, 204);
+  const auto steps = queue::DataFolder(data()).job_steps(job) / "of-this-window";
+  std::filesystem::create_directories(steps);
+  weights::SafetensorsWriter writer(steps / "latents.safetensors", {{"kept", weights::DType::f32, {1, 16, 2, 16, 24}}},
+                                    {{"task", queue::task_id(job, queue::TaskKind::window, 0)}});
+  const std::vector<float> latents(16 * 2 * 16 * 24, 0.5F);
+  writer.append("kept", std::as_bytes(std::span(latents)));
+  writer.finish();
+  const RawAnswer answer = test::ask(address_, target + "?step=1");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  described(answer, path, "get");
+  EXPECT_EQ(test::ask(address_, "/api/jobs/" + job + "/windows/1/preview").status, 204);
+  get(path, "/api/jobs/" + job + "/windows/99/preview", 404);
+  post("/api/jobs/{job}/cancel", "/api/jobs/" + job + "/cancel", nullptr);
+  EXPECT_EQ(video::read_image(line_->write("preview.png", answer.body)).size_text(), "24x16");
 }
 
 TEST_F(Api, RerollsAndComparesTakes) {
