@@ -3,6 +3,8 @@
 // seconds: all, until the first step began, the steps, the decode; then the most GiB of tensors on the GPU meanwhile. A
 // clip's frames go to OUT/SEED.raw as (F, H, W, 3) uint8 where OUT is given. The first frame is IMAGES/SEED.raw (H, W,
 // 3) uint8; where there is none the bundle's text-to-image part makes it, outside of the time, and it is written there.
+// With MAX_MEMORY, such as 16G, weights lie where --max-memory would have them for windows of 121 frames, and the plan
+// goes to stderr.
 // Under mpirun -n N all ranks render each clip together, over the mesh that reelfarm would choose; rank 0 reads,
 // answers and writes.
 #include <chrono>
@@ -21,6 +23,7 @@
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/follower.hpp"
 #include "pipeline/render/gpu_choice.hpp"
+#include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/renderer.hpp"
 
 namespace {
@@ -36,7 +39,11 @@ struct Command {
   std::string tiles;
   std::filesystem::path images;
   std::filesystem::path out;
+  std::string max_memory;
 };
+
+/// What the plan is for; a bench that renders less has room to spare.
+constexpr std::int64_t kLongestWindow = 121;
 
 void write_bytes(const std::filesystem::path& path, const at::Tensor& bytes) {
   std::ofstream(path, std::ios::binary)
@@ -82,8 +89,8 @@ void clip(const render::Renderer& renderer, const Command& command, std::int64_t
 }
 
 void lead(const Command& command, const weights::Bundle& bundle, const nn::Placement& placement,
-          const render::RankGroups* ranks) {
-  const render::Renderer renderer(bundle, {placement, command.tiles, ranks});
+          const std::string& tiles, const render::Residency& residency, const render::RankGroups* ranks) {
+  const render::Renderer renderer(bundle, {placement, tiles, ranks, residency});
   std::cout << bench::peak_gib(placement.device) << std::endl;
   render::WindowRequest request;
   request.width = command.width;
@@ -99,27 +106,44 @@ void lead(const Command& command, const weights::Bundle& bundle, const nn::Place
 }
 
 void run(const Command& command, std::unique_ptr<parallel::ProcessGroup> world) {
-  const c10::Device device = nn::resolve_device(command.device);
   const weights::Bundle bundle = weights::Bundle::open(command.bundle);
-  const nn::Placement placement = bench::placement_of(command.dtype, device);
-  if (world->size() == 1) return lead(command, bundle, placement, nullptr);
+  render::MemoryPlan plan;
+  if (command.max_memory.empty()) {
+    plan.placement = bench::placement_of(command.dtype, nn::resolve_device(command.device));
+    plan.tiles = command.tiles;
+  } else {
+    plan = render::choose_memory(bundle, {command.device, command.dtype, command.tiles, command.max_memory},
+                                 command.width, command.height, kLongestWindow, world->size())
+               .plan;
+    if (world->rank() == 0) std::cerr << plan.text << std::endl;
+  }
+  const nn::Placement& placement = plan.placement;
+  if (world->size() == 1) return lead(command, bundle, placement, plan.tiles, plan.residency, nullptr);
   const auto mesh = render::mesh_for(bundle, "", world->size(), parallel::MpiSession::ranks_of_each_machine(*world));
-  const render::RankGroups ranks = render::rank_groups(std::move(world), parallel::MpiSession::world(), mesh, device);
-  if (ranks.denoise->rank() == 0) return lead(command, bundle, placement, &ranks);
-  render::Follower(bundle, placement, ranks).run();
+  const render::RankGroups ranks =
+      render::rank_groups(std::move(world), parallel::MpiSession::world(), mesh, placement.device);
+  if (ranks.denoise->rank() == 0) return lead(command, bundle, placement, plan.tiles, plan.residency, &ranks);
+  render::Follower(bundle, placement, ranks, plan.residency).run();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   nn::keep_host_memory();
-  if (argc != 9 && argc != 10) {
-    std::cerr << "usage: [mpirun -n N] bench_clip BUNDLE fp32|bf16|fp8|fp8-linears THREADS cpu|cuda WIDTH HEIGHT TILES "
-                 "IMAGES [OUT]\n";
+  if (argc < 9 || argc > 11) {
+    std::cerr << "usage: [mpirun -n N] bench_clip BUNDLE fp32|bf16|fp8|fp8-linears|int8 THREADS cpu|cuda WIDTH HEIGHT "
+                 "TILES IMAGES [OUT [MAX_MEMORY]]\nOUT may be empty\n";
     return 2;
   }
-  const Command command{
-      argv[1], argv[2], argv[4], std::stoi(argv[5]), std::stoi(argv[6]), argv[7], argv[8], argc == 10 ? argv[9] : ""};
+  const Command command{argv[1],
+                        argv[2],
+                        argv[4],
+                        std::stoi(argv[5]),
+                        std::stoi(argv[6]),
+                        argv[7],
+                        argv[8],
+                        argc > 9 ? argv[9] : "",
+                        argc > 10 ? argv[10] : ""};
   render::take_own_gpu(command.device, 0, std::getenv(parallel::MpiSession::kLocalRank),
                        std::getenv(render::kVisibleGpus));
   parallel::MpiSession session(argc, argv);

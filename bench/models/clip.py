@@ -1,10 +1,12 @@
 """A whole clip: this program next to diffusers' pipeline, in one run on one GPU.
 
     python3 bench/models/clip.py bench_clip [--frames 81 121] [--dtype bf16 fp8] [--tiles diffusers long]
+                                            [--max-memory 24G 16G]
 
 Image to video at 960x544 in 4 steps, in HunyuanVideo's sizes (13 B transformer, 8 B LLaVA, CLIP-L, the VAE) with random
 weights, and the tokenizers of bundles/demo. From image and prompt to 8-bit frames in host memory: seconds of all, of the
-encoders, of the steps, of the decode, and the most GiB of tensors while loading and in a clip. The peer's blocks are
+encoders, of the steps, of the decode, the most GiB of tensors while loading and in a clip, and the most that nvidia-smi
+saw taken. With --max-memory each dtype is measured once more under each limit, which chooses the tiles. The peer's blocks are
 compiled; its steps are four times the median of the forwards after the one that compiles, so that one clip tells.
 --small is a dry run of the same on the CPU.
 """
@@ -12,6 +14,7 @@ compiled; its steps are four times the median of the forwards after the one that
 import argparse
 import json
 import pathlib
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -81,20 +84,41 @@ def peer(bundle, frames, device):
     torch.cuda.empty_cache()
 
 
-def ours(binary, bundle, dtype, frames, tiles, size, device):
+class GpuMemory:
+    """The most GiB that the driver says are taken of GPU 0 while it is open, looked at every 50 ms."""
+
+    def __enter__(self):
+        words = ["nvidia-smi", "-i", "0", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--loop-ms=50"]
+        self.samples = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(words, stdout=self.samples) if shutil.which("nvidia-smi") else None
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+        self.samples.seek(0)
+        self.most = max((int(line) for line in self.samples if line.strip().isdigit()), default=0) / 1024
+
+
+def ours(binary, bundle, dtype, frames, tiles, size, device, limit=""):
     """A clip of five frames to warm up, then one of each length."""
     lengths = [5, *frames]
-    words = [binary, bundle, dtype, "8", device, str(size[0]), str(size[1]), tiles, bundle / "images"]
+    words = [binary, bundle, dtype, "8", device, str(size[0]), str(size[1]), "auto" if limit else tiles, bundle / "images",
+             *(["", limit] if limit else [])]
     begin = time.perf_counter()
-    done = subprocess.run(words, input="".join(f"{length} 0 {PROMPT}\n" for length in lengths), capture_output=True, text=True)
+    with GpuMemory() as taken:
+        done = subprocess.run(words, input="".join(f"{length} 0 {PROMPT}\n" for length in lengths), capture_output=True, text=True)
     seconds = time.perf_counter() - begin
+    if limit:
+        print(f"{limit}: {done.stderr.strip()[:300]}", flush=True)
     if done.returncode != 0:
         print(f"{dtype:11} {tiles:10} failed: {done.stderr.strip()[-600:]}", flush=True)
     loading, *clips = [[float(word) for word in line.split()] for line in done.stdout.splitlines()] or [[0.0]]
     for length, clip in list(zip(lengths, clips))[1:]:
         everything, encoders, steps, decode, memory = clip
         print(f"{length:6} {dtype:11} {tiles:9} {everything:8.2f} s {encoders:9.2f} {steps:9.2f} {decode:9.2f}    {loading[0]:7.1f} "
-              f"{memory:7.1f}   warm-up {clips[0][0]:.2f} s, start {seconds - sum(one[0] for one in clips):.1f} s", flush=True)
+              f"{memory:7.1f}   nvidia-smi {taken.most:.1f} GiB, warm-up {clips[0][0]:.2f} s, start {seconds - sum(one[0] for one in clips):.1f} s", flush=True)
 
 
 def main():
@@ -103,6 +127,7 @@ def main():
     parser.add_argument("--frames", type=int, nargs="+", default=[81])
     parser.add_argument("--dtype", nargs="+", default=["bf16", "fp8"])
     parser.add_argument("--tiles", nargs="+", default=["diffusers"])
+    parser.add_argument("--max-memory", nargs="+", default=[])
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
@@ -117,8 +142,9 @@ def main():
             peer(bundle, arguments.frames[0], device)
         for dtype in arguments.dtype:
             for tiles in arguments.tiles:
-                ours(arguments.binary.resolve(), bundle, dtype, arguments.frames, tiles,
-                     random_bundle.SIZES[arguments.small], device)
+                for limit in ("", *arguments.max_memory):
+                    ours(arguments.binary.resolve(), bundle, dtype, arguments.frames, tiles,
+                         random_bundle.SIZES[arguments.small], device, limit)
 
 
 if __name__ == "__main__":

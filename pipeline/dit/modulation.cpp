@@ -13,8 +13,32 @@ constexpr std::int64_t kDoubleChunks = 12;
 constexpr std::int64_t kSingleChunks = 3;
 constexpr std::int64_t kOutputChunks = 2;
 
-nn::ParameterReader on_cpu(const nn::ParameterReader& reader) {
-  return reader.with_placement({c10::kCPU, reader.placement().dtype});
+/// Linears of `blocks`, streamed unless the whole model is resident.
+nn::LayerStore<nn::Linear> read_linears(const nn::ParameterReader& root, const std::vector<std::string>& names,
+                                        std::int64_t width, std::int64_t chunks) {
+  const nn::Placement& placement = root.placement();
+  const std::int64_t resident = placement.resident_layers == nn::kAllLayers ? nn::kAllLayers : 0;
+  return {std::ssize(names), resident, placement.device, [&](std::int64_t i) {
+            return nn::Linear(root.scope(names[static_cast<std::size_t>(i)]), width, chunks * width);
+          }};
+}
+
+std::vector<std::string> double_names(std::int64_t blocks) {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    const std::string block = "transformer_blocks." + std::to_string(i);
+    names.push_back(block + ".norm1.linear");
+    names.push_back(block + ".norm1_context.linear");
+  }
+  return names;
+}
+
+std::vector<std::string> single_names(std::int64_t blocks) {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    names.push_back("single_transformer_blocks." + std::to_string(i) + ".norm.linear");
+  }
+  return names;
 }
 
 quant::Rows norm(const at::Tensor& x, const Modulation& modulation, nn::Quantisation quantisation) {
@@ -77,20 +101,11 @@ TokenModulation ModulationTable::output(std::int64_t step) const {
 }
 
 ModulationWeights::ModulationWeights(const nn::ParameterReader& reader, const DitConfig& config)
-    : config_(config), embedder_(on_cpu(reader).scope("time_text_embed"), config) {
-  const nn::ParameterReader root = on_cpu(reader);
-  const std::int64_t width = config.width();
-  for (std::int64_t i = 0; i < config.num_double_blocks; ++i) {
-    const nn::ParameterReader block = root.scope("transformer_blocks." + std::to_string(i));
-    linears_.emplace_back(block.scope("norm1.linear"), width, kDoubleChunks / 2 * width);
-    linears_.emplace_back(block.scope("norm1_context.linear"), width, kDoubleChunks / 2 * width);
-  }
-  for (std::int64_t i = 0; i < config.num_single_blocks; ++i) {
-    const nn::ParameterReader block = root.scope("single_transformer_blocks." + std::to_string(i));
-    linears_.emplace_back(block.scope("norm.linear"), width, kSingleChunks * width);
-  }
-  linears_.emplace_back(root.scope("norm_out.linear"), width, kOutputChunks * width);
-}
+    : config_(config),
+      embedder_(reader.scope("time_text_embed"), config),
+      double_(read_linears(reader, double_names(config.num_double_blocks), config.width(), kDoubleChunks / 2)),
+      single_(read_linears(reader, single_names(config.num_single_blocks), config.width(), kSingleChunks)),
+      output_(reader.scope("norm_out.linear"), config.width(), kOutputChunks * config.width()) {}
 
 ModulationTable ModulationWeights::table(std::span<const float> timesteps, const at::Tensor& pooled,
                                          std::optional<float> guidance) const {
@@ -100,11 +115,14 @@ ModulationTable ModulationWeights::table(std::span<const float> timesteps, const
   const std::int64_t chunks = config_.num_double_blocks * kDoubleChunks + config_.num_single_blocks * kSingleChunks;
   at::Tensor table = at::empty({rows.size(0), chunks + kOutputChunks, config_.width()}, rows.options());
   std::int64_t chunk = 0;
-  for (const nn::Linear& linear : linears_) {
+  const auto fill = [&](const nn::Linear& linear, std::int64_t) {
     const at::Tensor values = linear(input).unflatten(-1, {-1, config_.width()});
     table.narrow(1, chunk, values.size(1)).copy_(values);
     chunk += values.size(1);
-  }
+  };
+  double_.run(double_.size(), fill);
+  single_.run(single_.size(), fill);
+  fill(output_, 0);
   // Within a block the scale is the second of each three; the output norm starts with its scale.
   table.narrow(1, 0, chunks).slice(1, 1, chunks, kSingleChunks).add_(1);
   table.select(1, chunks).add_(1);

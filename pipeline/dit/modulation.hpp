@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "pipeline/dit/condition_embedder.hpp"
+#include "pipeline/nn/layer_store.hpp"
 #include "pipeline/quant/rows.hpp"
 
 namespace reelfarm::dit {
@@ -62,21 +63,24 @@ class ModulationTable {
   bool token_replace_ = false;
 };
 
-/// The weights that make the table: 27 % of a published model, needed once per prompt and never by a forward. They
-/// stay in CPU memory (in the mapped file where the stored type is the model's) whatever the model's device.
+/// The weights that make the table: 27 % of a published model, needed once per prompt and never by a forward. They stay
+/// on the device where the placement keeps all layers there, and else are streamed through it.
 class ModulationWeights {
  public:
   /// `reader` is the transformer's root scope.
   ModulationWeights(const nn::ParameterReader& reader, const DitConfig& config);
 
-  /// The table, on the CPU. pooled: (pooled_dim) on any device.
+  /// The table, on the weights' device. pooled: (pooled_dim) on any device.
   ModulationTable table(std::span<const float> timesteps, const at::Tensor& pooled,
                         std::optional<float> guidance) const;
 
  private:
   DitConfig config_;
   ConditionEmbedder embedder_;
-  std::vector<nn::Linear> linears_;  // in the order of the table's chunks
+  // In the order of the table's chunks.
+  nn::LayerStore<nn::Linear> double_;
+  nn::LayerStore<nn::Linear> single_;
+  nn::Linear output_;
 };
 
 }  // namespace reelfarm::dit

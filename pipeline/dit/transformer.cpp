@@ -73,9 +73,8 @@ Prepared Transformer::prepare(const TextCondition& text, std::span<const float> 
                                                  : "dit: this transformer has no guidance; a scale was given");
   }
   const ModulationTable table = modulation_.table(timesteps, text.pooled, guidance);
-  return {.timesteps = {timesteps.begin(), timesteps.end()},
-          .text = refiner_(text.states, timesteps),
-          .modulation = ModulationTable(table.tensor().to(device_), config_)};
+  return {
+      .timesteps = {timesteps.begin(), timesteps.end()}, .text = refiner_(text.states, timesteps), .modulation = table};
 }
 
 TokenLayout Transformer::layout(std::int64_t frames, std::int64_t height, std::int64_t width) const {

@@ -26,7 +26,8 @@ struct Placement {
   Quantisation quantisation = Quantisation::none;
   bool quantised_attention = false;  ///< whether the transformer's attention is in e4m3 as well
   /// How many layers of a transformer or language model stay on the device; the others come from host memory whenever
-  /// they are run, ahead of use (LayerStore). Changes no bit of a result.
+  /// they are run, ahead of use (LayerStore). With fewer than kAllLayers a diffusion transformer's modulation, which is
+  /// run once a prompt, comes from there as well. Changes no bit of a result.
   std::int64_t resident_layers = kAllLayers;
 };
 

@@ -16,14 +16,14 @@ Rows rows_for(const at::Tensor& plain, nn::Quantisation quantisation) {
 }  // namespace
 
 Rows gelu(const at::Tensor& x, nn::Quantisation quantisation) {
-  const Rows out = rows_for(x, quantisation);
+  Rows out = rows_for(x, quantisation);
   if (detail::join_rows(nullptr, x, /*gelu=*/true, out)) return out;
   nn::gelu_tanh_(x);
   return quantise(x, quantisation);
 }
 
 Rows join_gelu(const Rows& left, const at::Tensor& x, const at::Tensor& joined, nn::Quantisation quantisation) {
-  const Rows out = rows_for(joined, quantisation);
+  Rows out = rows_for(joined, quantisation);
   if (detail::join_rows(&left, x, /*gelu=*/true, out)) return out;
   nn::gelu_tanh_(x);
   const at::Tensor plain = left.plain() ? left.values : dequantise(left, x.scalar_type());

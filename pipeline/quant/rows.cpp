@@ -22,7 +22,7 @@ Rows empty_rows(std::int64_t rows, std::int64_t features, nn::Quantisation quant
 
 Rows quantise(const at::Tensor& x, nn::Quantisation quantisation) {
   if (quantisation == nn::Quantisation::none) return {x, {}};
-  const Rows out = empty_rows(x.size(0), x.size(1), quantisation, x.device());
+  Rows out = empty_rows(x.size(0), x.size(1), quantisation, x.device());
   if (detail::join_rows(nullptr, x, /*gelu=*/false, out)) return out;
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor scales = detail::e4m3_scale(wide.abs().amax({-1}, /*keepdim=*/true));

@@ -42,8 +42,8 @@ std::int64_t elements(const weights::TensorInfo& tensor) {
 }
 
 bool is_modulation(std::string_view name) {
-  return std::ranges::any_of(std::vector<std::string_view>{".norm1.linear.", ".norm1_context.linear.", ".norm.linear.",
-                                                           "norm_out.linear.", "time_text_embed."},
+  constexpr std::string_view kLinears[] = {".norm1.linear.", ".norm1_context.linear.", ".norm.linear."};
+  return std::ranges::any_of(kLinears,
                              [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
 }
 
@@ -52,8 +52,12 @@ LayerBytes transformer_bytes(const weights::TensorSource& tensors, const nn::Pla
   LayerBytes bytes;
   std::map<std::int64_t, std::int64_t> double_blocks, single_blocks;
   for (const std::string& name : tensors.names()) {
-    if (is_modulation(name)) continue;  // stays in host memory whatever the plan
     const weights::TensorInfo& tensor = tensors.at(name);
+    if (is_modulation(name)) {
+      // A bias goes with its weight.
+      if (tensor.shape.size() == 2) bytes.modulation.push_back((elements(tensor) + tensor.shape[0]) * width);
+      continue;
+    }
     const auto in_single = layer_of(name, "single_transformer_blocks.");
     const auto in_double = in_single ? std::nullopt : layer_of(name, "transformer_blocks.");
     const bool eight_bits = placement.quantisation != nn::Quantisation::none && tensor.shape.size() == 2;
@@ -112,7 +116,7 @@ std::int64_t largest(const std::vector<vae::AxisTile>& tiles) {
 }  // namespace
 
 std::int64_t LayerBytes::all() const {
-  return std::accumulate(layers.begin(), layers.end(), around);
+  return on_device(nn::kAllLayers);
 }
 
 std::int64_t LayerBytes::on_device(std::int64_t resident) const {
@@ -125,16 +129,26 @@ std::int64_t LayerBytes::on_device(std::int64_t resident) const {
       streamed.insert(layers[i]);  // layers of one kind are of one size
     }
   }
+  if (resident == nn::kAllLayers) {
+    bytes += std::accumulate(modulation.begin(), modulation.end(), std::int64_t{0});
+  } else {
+    streamed.insert(modulation.begin(), modulation.end());
+  }
   for (const std::int64_t size : streamed) bytes += 2 * size;
   return bytes;
 }
 
 std::int64_t LayerBytes::on_host(std::int64_t resident) const {
+  if (resident == nn::kAllLayers) return 0;
+  // LibTorch takes pinned memory in powers of two.
+  const auto taken = [](std::int64_t size) {
+    return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(size)));
+  };
   std::int64_t bytes = 0;
   for (auto i = std::min<std::int64_t>(resident, std::ssize(layers)); i < std::ssize(layers); ++i) {
-    // LibTorch takes pinned memory in powers of two.
-    bytes += static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(layers[static_cast<std::size_t>(i)])));
+    bytes += taken(layers[static_cast<std::size_t>(i)]);
   }
+  for (const std::int64_t size : modulation) bytes += taken(size);
   return bytes;
 }
 

@@ -45,10 +45,13 @@ std::optional<Residency> choose(const MemoryNeeds& needs, std::int64_t limit) {
   constexpr std::int64_t kNone = 0;
   const Residency all;
   if (device_bytes(needs, all) <= limit) return all;
-  Residency encoders_out;
-  encoders_out.encoders = false;
-  if (device_bytes(needs, encoders_out) <= limit) return encoders_out;
-  Residency streamed = encoders_out;
+  Residency modulation_out = all;
+  modulation_out.video_blocks = std::ssize(needs.video.layers);
+  modulation_out.image_blocks = std::ssize(needs.image.layers);
+  if (device_bytes(needs, modulation_out) <= limit) return modulation_out;
+  Residency streamed = modulation_out;
+  streamed.encoders = false;
+  if (device_bytes(needs, streamed) <= limit) return streamed;
   streamed.image_blocks = kNone;
   if (const auto beside = with_blocks(needs, streamed, limit)) return beside;
   streamed.decode_beside = false;
@@ -67,6 +70,7 @@ std::string describe(const MemoryPlan& plan, const MemoryNeeds& needs, std::int6
   text += resident == blocks
               ? "all " + std::to_string(blocks) + " blocks on the GPU"
               : std::to_string(resident) + " of " + std::to_string(blocks) + " blocks on the GPU, the others streamed";
+  if (plan.residency.video_blocks != nn::kAllLayers) text += ", modulation streamed";
   text += plan.residency.encoders ? ", text encoders too" : ", text encoders streamed";
   text +=
       plan.residency.decode_beside ? "; windows are decoded beside others" : "; windows are decoded after denoising";

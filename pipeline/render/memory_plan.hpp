@@ -34,7 +34,8 @@ struct MemoryPlan {
   std::string text;               ///< one line for people
 };
 
-/// The first that fits of: everything on the GPU and windows decoded beside others; text encoders streamed; blocks
+/// The first that fits of: everything on the GPU and windows decoded beside others; modulation, which is run once a
+/// prompt, streamed; text encoders streamed; blocks
 /// streamed, as few as needed; decode after denoising; each with the placements and tiles in their order. Sizes of
 /// weights come from the bundle, those of activations from measurements (bench/RESULTS.md). Throws RequestError that
 /// names the smallest plan's bytes when none fits.

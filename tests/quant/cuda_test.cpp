@@ -149,6 +149,19 @@ TEST(CudaAttentionIn8Bits, IsAsCloseToTheFloatOneAsThePlainForm) {
   }
 }
 
+TEST(CudaQuantised, Int8WeightsGiveTheProductOfTheCpu) {
+  const at::Tensor weight = at::randn({192, 320});
+  const WeightFile file({{"weight", weight}, {"bias", at::randn({192})}});
+  const auto product = [&](c10::Device device, const at::Tensor& x) {
+    const Linear linear(file.reader({device, at::kBFloat16, nn::Quantisation::int8}), 320, 192);
+    at::Tensor out = at::zeros({x.size(0), 400}, x.options().device(device));
+    linear.into(out.narrow(1, 100, 192), {x.to(device), {}});
+    return out.narrow(1, 100, 192).cpu();
+  };
+  const at::Tensor x = random({77, 320});
+  EXPECT_LE(relative_error(product(kGpu, x), product(c10::kCPU, x)), 4e-3);
+}
+
 }  // namespace
 }  // namespace reelfarm::quant::testing
 
