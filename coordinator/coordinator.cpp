@@ -12,6 +12,7 @@
 #include "coordinator/data_marker.hpp"
 #include "coordinator/disk.hpp"
 #include "coordinator/inbox.hpp"
+#include "coordinator/keep_running.hpp"
 #include "coordinator/kept_state.hpp"
 #include "coordinator/output_placement.hpp"
 #include "coordinator/output_template.hpp"
@@ -81,18 +82,8 @@ void Coordinator::write_own_file(const std::string& farm_id) const {
 }
 
 void Coordinator::keep_running(const char* what, const std::function<void()>& step) {
-  std::string failing;
-  while (!stopped()) {
-    try {
-      step();
-      if (!failing.empty()) spdlog::info("{}=recovered", what);
-      failing.clear();
-    } catch (const std::exception& error) {
-      if (failing != error.what()) spdlog::error("{}=failing error={}", what, logging::quoted(error.what()));
-      failing = error.what();
-      pause(options_.retry_pause);
-    }
-  }
+  coordinator::keep_running(
+      what, [this] { return stopped(); }, step, [this] { pause(options_.retry_pause); });
 }
 
 void Coordinator::recover(queue::JobStore& store) {

@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "coordinator/keep_running.hpp"
 #include "coordinator/notify/command.hpp"
 #include "coordinator/notify/webhook.hpp"
 #include "logging/log_format.hpp"
@@ -144,19 +145,12 @@ Notifier::~Notifier() {
 
 void Notifier::Impl::keep_running(const char* what, const std::function<void()>& step,
                                   const std::function<void()>& lost) {
-  std::string failing;
-  while (!pause(milliseconds(0))) {
-    try {
-      step();
-      if (!failing.empty()) spdlog::info("{}=recovered", what);
-      failing.clear();
-    } catch (const std::exception& error) {
-      if (failing != error.what()) spdlog::error("{}=failing error={}", what, logging::quoted(error.what()));
-      failing = error.what();
-      lost();
-      pause(kRetry);
-    }
-  }
+  coordinator::keep_running(
+      what, [this] { return pause(milliseconds(0)); }, step,
+      [&] {
+        lost();
+        pause(kRetry);
+      });
 }
 
 void Notifier::Impl::watch() {
