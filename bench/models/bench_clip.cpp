@@ -1,7 +1,8 @@
 // A whole clip in one window: encoders, steps, decode, finished 8-bit frames in host memory. Answers first with the
 // most GiB of tensors on the GPU while loading. Reads a line per clip, "FRAMES SEED PROMPT"; answers with a line of
 // seconds: all, until the first step began, the steps, the decode; then the most GiB of tensors on the GPU meanwhile. A
-// clip's frames go to OUT/SEED.raw as (F, H, W, 3) uint8 where OUT is given. The first frame is IMAGES/SEED.raw (H, W,
+// clip's frames go to OUT/SEED_FRAMES.raw as (F, H, W, 3) uint8 where OUT is given, its latents (1, 16, L, h, w) fp32
+// beside them to .latents. The first frame is IMAGES/SEED.raw (H, W,
 // 3) uint8; where there is none the bundle's text-to-image part makes it, outside of the time, and it is written there.
 // With MAX_MEMORY, such as 16G, weights lie where --max-memory would have them for windows of 121 frames, and the plan
 // goes to stderr.
@@ -85,7 +86,10 @@ void clip(const render::Renderer& renderer, const Command& command, std::int64_t
   const double all = since(begin);
   std::cout << all << ' ' << encoded << ' ' << denoised - encoded << ' ' << all - denoised << ' '
             << bench::peak_gib(renderer.options().placement.device) << std::endl;
-  if (!command.out.empty()) write_bytes(command.out / (std::to_string(request.seed) + ".raw"), frames);
+  if (command.out.empty()) return;
+  const std::string name = std::to_string(request.seed) + "_" + std::to_string(count);
+  write_bytes(command.out / (name + ".raw"), frames);
+  write_bytes(command.out / (name + ".latents"), latents.to(at::kCPU, at::kFloat).contiguous());
 }
 
 void lead(const Command& command, const weights::Bundle& bundle, const nn::Placement& placement,

@@ -131,12 +131,9 @@ void cap_cuda_memory(std::int64_t bytes) {
   if (all <= 0 || bytes >= all) return;
   // The allocator's one switch that needs no CUDA headers; it is read when it is first used. Segments that grow leave
   // no holes: with fixed ones a decode of 11 GiB did not fit into 12.
-  constexpr const char* kVariable = "PYTORCH_CUDA_ALLOC_CONF";
-  const char* given = std::getenv(kVariable);
-  std::string options = given != nullptr && *given != '\0' ? std::string(given) + "," : "";
-  options += "expandable_segments:True,per_process_memory_fraction:" +
-             std::to_string(static_cast<double>(bytes) / static_cast<double>(all));
-  ::setenv(kVariable, options.c_str(), /*overwrite=*/1);
+  const std::string options = "expandable_segments:True,per_process_memory_fraction:" +
+                              std::to_string(static_cast<double>(bytes) / static_cast<double>(all));
+  ::setenv("PYTORCH_CUDA_ALLOC_CONF", options.c_str(), /*overwrite=*/1);
 }
 
 int cuda_compute_capability(int index) {

@@ -21,7 +21,8 @@ std::string cuda_device_name(int index);
 std::int64_t cuda_device_memory(int index);
 
 /// Keeps LibTorch's allocator to so many bytes of the first visible device: what needs more ends with
-/// c10::OutOfMemoryError. To be called before load_cuda_backend(), in a process with one thread.
+/// c10::OutOfMemoryError. To be called before load_cuda_backend(), in a process with one thread; it replaces
+/// PYTORCH_CUDA_ALLOC_CONF.
 void cap_cuda_memory(std::int64_t bytes);
 
 /// Of a visible device, times ten: 90 for an H100. 0 when the driver does not say.

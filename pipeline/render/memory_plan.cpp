@@ -15,7 +15,7 @@ namespace {
 
 /// What neither weights nor activations take: the context with the libraries' kernels, and what the allocator cannot
 /// use between two tensors.
-constexpr std::int64_t kRuntime = std::int64_t{1} << 30;
+constexpr std::int64_t kRuntime = std::int64_t{2} << 30;
 
 /// The device bytes of a plan.
 std::int64_t device_bytes(const MemoryNeeds& needs, const Residency& residency) {
