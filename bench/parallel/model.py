@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Prints what a forward of the published 13 B transformer takes on many GPUs, on paper: the table of docs/parallel.md.
 
-Rates of computing are those measured on one H200 (bf16). The all-to-all and the copies before and after it go at the rates
-measured on two H100 with NVLink (bench/RESULTS.md), of which the speed-ups for two GPUs are the check; the links of the
-rings are assumptions, per GPU and direction.
+Rates of computing are those measured on one H200 (bf16). What the all-to-all costs, copies and all, less what runs beside
+computing, goes at the rate that 2 and 4 H100 with NVLink gave (bench/RESULTS.md: 111 to 125 GB/s of bytes sent at 81 and
+121 frames); the links of the rings are assumptions, per GPU and direction.
 """
 import math
 
@@ -11,7 +11,7 @@ WIDTH, HEADS, BLOCKS, BYTES = 3072, 24, 60, 2
 TEXT = 256  # tokens that every rank computes
 LINEAR_RATE, ATTENTION_RATE = 700e12, 572e12  # FLOP/s
 NVLINK, NETWORK = 300e9, 50e9  # bytes/s
-ALL_TO_ALL, COPIES = 168e9, 425e9  # bytes/s: sent; put in order before and after
+ALL_TO_ALL = 116e9  # bytes/s
 LATENCY = 20e-6  # seconds of each exchange besides its bytes
 GPUS_OF_NODE = 8
 CLIPS = {"81 frames": (42840, 0.59e15, 1.38e15), "121 frames": (63240, 0.87e15, 2.98e15)}  # tokens, FLOP of each kind
@@ -29,7 +29,7 @@ def forward_seconds(tokens, linear, attention, ranks):
     all_to_all = 0.0
     if ulysses > 1:
         moved = 4 * part * WIDTH * BYTES
-        all_to_all = BLOCKS * (moved * (ulysses - 1) / ulysses / ALL_TO_ALL + moved / COPIES + 2 * LATENCY)
+        all_to_all = BLOCKS * (moved * (ulysses - 1) / ulysses / ALL_TO_ALL + 2 * LATENCY)
     # k and v of a row's heads go to the next row while those at hand are computed with.
     exposed = 0.0
     if ring > 1:
