@@ -7,6 +7,7 @@
 #include "pipeline/nn/cuda_backend.hpp"
 #include "pipeline/nn/placement.hpp"
 #include "pipeline/render/request_error.hpp"
+#include "pipeline/vae/errors.hpp"
 #include "pipeline/vae/tile_plan.hpp"
 
 namespace reelfarm::render {
@@ -36,9 +37,17 @@ std::int64_t allocator_share(std::int64_t limit) {
 
 }  // namespace
 
+void require_tiles(const std::string& name) {
+  try {
+    vae::require_tile_plan(name);
+  } catch (const vae::VaeError& error) {
+    throw RequestError("--tiles: " + std::string(error.what()));
+  }
+}
+
 MemoryChoice choose_memory(const weights::Bundle& bundle, const MemoryWords& words, int width, int height,
                            std::int64_t window_frames, int ranks) {
-  if (words.tiles != "auto") vae::require_tile_plan(words.tiles);
+  if (words.tiles != "auto") require_tiles(words.tiles);
   const std::int64_t limit = words.max_memory.empty() ? 0 : parse_memory(words.max_memory);
   if (limit > 0 && words.device != "cpu" && nn::cuda_device_present()) nn::cap_cuda_memory(allocator_share(limit));
   const c10::Device device = nn::resolve_device(words.device);

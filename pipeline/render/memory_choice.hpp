@@ -16,6 +16,9 @@ struct MemoryWords {
   std::string max_memory;      ///< of a GPU; empty: all it has
 };
 
+/// Throws RequestError that lists the known tile plans for a name that is not among them.
+void require_tiles(const std::string& name);
+
 struct MemoryChoice {
   MemoryPlan plan;   ///< on the CPU all weights are where they are mapped, and its text is empty
   std::string note;  ///< what of the words cannot be had; else empty

@@ -14,12 +14,12 @@
 #include "pipeline/dit/noise.hpp"
 #include "pipeline/dit/shared_forward.hpp"
 #include "pipeline/nn/side_stream.hpp"
+#include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/networks.hpp"
 #include "pipeline/render/turns.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 #include "pipeline/text_encoders/errors.hpp"
 #include "pipeline/text_encoders/prompt_encoder.hpp"
-#include "pipeline/vae/errors.hpp"
 #include "pipeline/vae/frames.hpp"
 #include "pipeline/vae/shared_decode.hpp"
 #include "pipeline/vae/shared_encode.hpp"
@@ -29,14 +29,6 @@ namespace {
 
 void tell(const OnProgress& on_progress, Phase phase, double fraction, int step = 0, int steps = 0) {
   if (on_progress) on_progress({phase, step, steps, fraction});
-}
-
-void check_tiles(const std::string& name) {
-  try {
-    vae::require_tile_plan(name);
-  } catch (const vae::VaeError& error) {
-    throw RequestError("--tiles: " + std::string(error.what()));
-  }
 }
 
 }  // namespace
@@ -70,7 +62,7 @@ struct Renderer::Models {
 Renderer::Renderer(const weights::Bundle& bundle, Options options, const OnProgress& on_progress) {
   const auto load = [&] {
     bundle.require_complete();
-    check_tiles(options.tiles);
+    require_tiles(options.tiles);
     tell(on_progress, Phase::load, 0.0);
     const nn::Placement encoders =
         Residency::placed(options.placement, options.residency.encoders ? nn::kAllLayers : 0);

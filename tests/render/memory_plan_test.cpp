@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 
+#include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/memory_needs.hpp"
 #include "pipeline/render/request_error.hpp"
 
@@ -100,6 +101,22 @@ TEST_F(MemoryPlanOf, QuantisedWeightsTakeHalf) {
     return static_cast<double>(std::accumulate(needs.video.layers.begin(), needs.video.layers.end(), std::int64_t{0}));
   };
   EXPECT_NEAR(blocks(int8_) / blocks(bf16_), 0.5, 0.03);
+}
+
+TEST(ChooseMemory, OnTheCpuWeightsStayWhereTheyAreAndALimitIsAnsweredInWords) {
+  const weights::Bundle bundle = weights::Bundle::open(std::string(REELFARM_SOURCE_DIR) + "/bundles/demo");
+  const auto choose = [&](const std::string& dtype, const std::string& tiles, const std::string& limit) {
+    return choose_memory(bundle, {"cpu", dtype, tiles, limit}, 160, 96, 121, 1);
+  };
+  const MemoryChoice usual = choose("int8", "auto", "");
+  EXPECT_EQ(usual.plan.placement.quantisation, nn::Quantisation::int8);
+  EXPECT_EQ(usual.plan.tiles, "diffusers");
+  EXPECT_EQ(usual.plan.residency.video_blocks, nn::kAllLayers);
+  EXPECT_EQ(usual.note + usual.plan.text, "");
+  EXPECT_EQ(choose("fp32", "whole", "").plan.tiles, "whole");
+  EXPECT_THAT(choose("fp32", "auto", "16G").note, HasSubstr("--max-memory is of GPUs"));
+  EXPECT_THAT([&] { choose("fp32", "bogus", ""); }, ThrowsMessage<RequestError>(HasSubstr("diffusers-spatial")));
+  EXPECT_THROW(choose("fp32", "auto", "lots"), RequestError);
 }
 
 TEST(ParseMemory, TakesPowersOf1024AndNothingElse) {
