@@ -24,8 +24,9 @@ constexpr double kForwardRowsFp8 = 16.5;
 /// Of the VAE with 128 channels per pixel and frame of a tile, in 16 bits: 1,297 to 1,354 measured with 17, 33 and 81
 /// frames of 960x544.
 constexpr double kBytesOfTilePixel = 1400;
-constexpr int kTextTokens = 256;                   // as models are published
-constexpr std::int64_t kPixelBytes = 3 * (4 + 4);  // of a decoded frame: blended in fp32, and its tile's own
+constexpr int kTextTokens = 256;  // as models are published
+constexpr std::int64_t kPixelBytes =
+    std::int64_t{3} * (4 + 4);  // of a decoded frame: blended in fp32, and its tile's own
 
 /// The number behind `list` in the tensor's name: "layers.12.mlp" -> 12.
 std::optional<std::int64_t> layer_of(std::string_view name, std::string_view list) {
