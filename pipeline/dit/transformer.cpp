@@ -72,9 +72,9 @@ Prepared Transformer::prepare(const TextCondition& text, std::span<const float> 
     throw std::invalid_argument(config_.guidance ? "dit: this transformer embeds a guidance scale; none was given"
                                                  : "dit: this transformer has no guidance; a scale was given");
   }
-  const ModulationTable table = modulation_.table(timesteps, text.pooled, guidance);
-  return {
-      .timesteps = {timesteps.begin(), timesteps.end()}, .text = refiner_(text.states, timesteps), .modulation = table};
+  return {.timesteps = {timesteps.begin(), timesteps.end()},
+          .text = refiner_(text.states, timesteps),
+          .modulation = modulation_.table(timesteps, text.pooled, guidance)};
 }
 
 TokenLayout Transformer::layout(std::int64_t frames, std::int64_t height, std::int64_t width) const {

@@ -79,8 +79,8 @@ LayerBytes transformer_bytes(const weights::TensorSource& tensors, const nn::Pla
   return bytes;
 }
 
-/// Language models by layer; their vision towers, projectors and CLIP lie around them. Token tables are around them
-/// where all layers are resident, and in host memory otherwise, which is counted as a layer that is never streamed.
+/// Language models by layer; their vision towers, projectors, token tables and CLIP lie around them. Where layers are
+/// streamed the tables stay in host memory, so that a plan then has that much to spare.
 LayerBytes encoder_bytes(const weights::Bundle& bundle, const nn::Placement& placement) {
   const auto width = static_cast<std::int64_t>(c10::elementSize(placement.dtype));
   const weights::BundleManifest& manifest = bundle.manifest();
@@ -155,13 +155,10 @@ std::int64_t LayerBytes::on_host(std::int64_t resident) const {
 
 MemoryNeeds memory_needs(const weights::Bundle& bundle, const MemoryRequest& request, const nn::Placement& placement,
                          const std::string& tiles) {
-  const auto width_of = [&](const std::string& component) {
-    return dit::DitConfig::from_file(bundle.folder(component) / "config.json");
-  };
   const weights::BundleManifest& manifest = bundle.manifest();
   const auto bytes = static_cast<double>(c10::elementSize(placement.dtype));
   MemoryNeeds needs;
-  const dit::DitConfig config = width_of("transformer");
+  const dit::DitConfig config = dit::DitConfig::from_file(bundle.folder("transformer") / "config.json");
   needs.video = transformer_bytes(*bundle.tensors("transformer"), placement);
   if (manifest.t2i) needs.image = transformer_bytes(*bundle.tensors("transformer_t2i"), placement);
   needs.encoders = encoder_bytes(bundle, placement);
