@@ -23,6 +23,7 @@ json task_json(const queue::TaskRecord& task) {
                    {"owner", task.owner},
                    {"host", task.host},
                    {"crashes", task.crashes},
+                   {"losses", task.losses},
                    {"failures", task.failures},
                    {"preemptions", task.preemptions},
                    {"step_reached", task.step_reached},

@@ -20,7 +20,10 @@ namespace reelfarm::queue {
 
 /// How often a task may go wrong, and how long it then rests: base, doubled each time, at most cap.
 struct RetryPolicy {
-  int max_crashes = 5;       ///< at one step; then the task is poison
+  int max_crashes = 5;  ///< at one step; then the task is poison
+  /// Leases that ran out at one step, because an agent or its whole node died; then the task is poison. Such a death
+  /// says less of the task than a crash that an agent saw, and a task that brings nodes down must still end.
+  int max_losses = 10;
   int max_failures = 3;      ///< over all attempts; then the task is failed
   int max_host_crashes = 2;  ///< of one job's windows; then the job passes the host by, unless it is the last one
   std::chrono::milliseconds backoff_base{1000};

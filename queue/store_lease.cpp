@@ -155,7 +155,7 @@ ReapResult JobStore::reap(std::chrono::steady_clock::time_point monotonic_now) {
   const ReplyPtr reply = impl_->run("reap", impl_->keys.leases(),
                                     {std::to_string(server_ms), std::to_string(impl_->options.clock_tolerance.count()),
                                      std::to_string(jump.count()), first ? "1" : "0", std::to_string(kMaxReapedAtOnce),
-                                     std::to_string(retry.max_crashes), std::to_string(retry.backoff_base.count()),
+                                     std::to_string(retry.max_losses), std::to_string(retry.backoff_base.count()),
                                      std::to_string(retry.backoff_cap.count()), std::to_string(retry.max_host_crashes)},
                                     false);
   const Reply words(reply.get());

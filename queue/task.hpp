@@ -115,7 +115,8 @@ struct TaskRecord {
   std::int64_t attempt = 0;  ///< claims so far
   std::string owner;         ///< of the current or last lease
   std::string host;
-  int crashes = 0;       ///< at the step reached; a new step resets it
+  int crashes = 0;       ///< that agents saw, at the step reached; a new step resets it
+  int losses = 0;        ///< leases that ran out at the step reached; a new step resets it
   int failures = 0;      ///< errors reported, over all attempts
   int preemptions = 0;   ///< releases by draining, over all attempts
   int step_reached = 0;  ///< furthest step of any attempt

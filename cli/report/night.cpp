@@ -39,7 +39,8 @@ std::map<std::string, HostTrouble> hosts_with_trouble(const NightRecords& record
     };
     if (event.type == "retry" || event.type == "poison" || event.type == "failed") {
       const bool hung = event.error_class == "hang";
-      const bool crashed = hung || event.error_class == "crash" || event.error_class == "poison";
+      const bool crashed =
+          hung || event.error_class == "crash" || event.error_class == "lost" || event.error_class == "poison";
       (crashed ? trouble().crashes : trouble().errors) += 1;
       if (hung) ++trouble().hangs;
     } else if (event.type == "released" && event.error_class == "preempted" && !is_stitch(event)) {

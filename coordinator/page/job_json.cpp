@@ -39,6 +39,7 @@ json window_json(const coordinator::WindowView& window, const queue::TaskRecord*
   document["owner"] = text_or_null(task->owner);
   document["host"] = text_or_null(task->host);
   document["crashes"] = task->crashes;
+  document["losses"] = task->losses;
   document["failures"] = task->failures;
   document["error"] = text_or_null(task->error);
   document["error_class"] = text_or_null(task->error_class);

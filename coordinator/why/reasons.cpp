@@ -26,6 +26,11 @@ Reason about(ReasonCode code, const TaskRecord& task) {
   return reason;
 }
 
+/// Of a task that was given up for it, at its last step.
+std::int64_t times_broken_off(const TaskRecord& task) {
+  return task.error_class == "lost" ? task.losses : task.crashes;
+}
+
 Reason ended(const Facts& facts) {
   const queue::JobRecord& job = facts.job;
   Reason reason;
@@ -33,7 +38,7 @@ Reason ended(const Facts& facts) {
                                    [&](const TaskRecord& task) { return task.spec.id == job.error.task; });
   if (!job.error.task.empty() && guilty != facts.tasks.end()) {
     reason = about(ReasonCode::failed, *guilty);
-    reason.count = guilty->crashes;
+    reason.count = times_broken_off(*guilty);
   }
   reason.detail = job.error.message;
   reason.since = job.finished;
@@ -87,9 +92,14 @@ Reason leased(const Facts& facts, const TaskRecord& task) {
 
 Reason resting(const Facts& facts, const TaskRecord& task) {
   Reason reason = about(ReasonCode::resting, task);
-  const bool crashed = task.crashes > 0;
-  reason.count = crashed ? task.crashes : task.failures;
-  reason.limit = crashed ? facts.retry.max_crashes : facts.retry.max_failures;
+  if (task.error_class == "lost") {
+    reason.count = task.losses;
+    reason.limit = facts.retry.max_losses;
+  } else {
+    const bool crashed = task.crashes > 0;
+    reason.count = crashed ? task.crashes : task.failures;
+    reason.limit = crashed ? facts.retry.max_crashes : facts.retry.max_failures;
+  }
   reason.until = task.not_before;
   return reason;
 }
@@ -223,8 +233,8 @@ void add_tasks(const Facts& facts, std::vector<Reason>& reasons) {
   }
   for (const TaskRecord& task : facts.tasks) {
     if (task.state != TaskState::ready) continue;
-    // A task that gives way for a moment has no error: only one that crashed or failed rests.
-    if (task.not_before > facts.now && task.crashes + task.failures > 0) {
+    // A task that gives way for a moment has no error: only one that crashed, was lost or failed rests.
+    if (task.not_before > facts.now && task.crashes + task.losses + task.failures > 0) {
       reasons.push_back(resting(facts, task));
     } else if (task.spec.kind == TaskKind::stitch) {
       add_stitch(facts, task, reasons);

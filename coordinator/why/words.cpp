@@ -54,7 +54,7 @@ std::string failed(const Reason& reason) {
 }
 
 std::string poison(const Reason& reason) {
-  return "given up at " + time_text(reason.since) + ": " + name_of(reason) + " crashed " +
+  return "given up at " + time_text(reason.since) + ": " + name_of(reason) + " broke off " +
          plural(reason.count, "time", "times") + " at one step, last on host " + reason.host + ": " +
          in_quotes(reason.detail) + "; 'reelfarm retry' tries again from what is done";
 }

@@ -142,6 +142,7 @@ TaskRecord task_record(const HashFields& fields) {
   task.owner = fields.text("owner");
   task.host = fields.text("host");
   task.crashes = static_cast<int>(fields.integer("crashes"));
+  task.losses = static_cast<int>(fields.integer("losses"));
   task.failures = static_cast<int>(fields.integer("failures"));
   task.preemptions = static_cast<int>(fields.integer("preemptions"));
   task.step_reached = static_cast<int>(fields.integer("step_reached"));

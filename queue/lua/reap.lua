@@ -5,13 +5,13 @@
 -- ARGV[5]  milliseconds to shift all leases and back-offs by first, because the server's clock jumped
 -- ARGV[6]  "1": give every lease a full term and no back-off more than the longest first, because the farm was away
 -- ARGV[7]  leases to end at most
--- ARGV[8]  crashes at one step that make a task poison
+-- ARGV[8]  leases run out at one step that make a task poison
 -- ARGV[9]  back-off, milliseconds, doubled each time; ARGV[10] at most
 -- ARGV[11] crashes of one job on one host from which on the job passes it by
 -- Returns  {"ok", requeued, poisoned, cancelled, dropped} or {"jumped"}: measure the clock again.
 if math.abs(now - tonumber(ARGV[3])) > tonumber(ARGV[4]) then return {'jumped'} end
 local shift, grace, limit = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(ARGV[7])
-local max_crashes, base, cap = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local max_losses, base, cap = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 
 if shift ~= 0 or grace then
   local leases = redis.call('ZRANGE', KEY.leases, 0, -1, 'WITHSCORES')
@@ -50,7 +50,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEY.leases, '-inf', now, 'LIMIT'
   else
     local message = 'lease of ' .. task.owner .. ' ran out: no sign of life for ' .. task.lease_ms .. ' ms'
     count_host_crash(task, tonumber(ARGV[11]))
-    local over = count_and_retry(task, job, 'crashes', max_crashes, 'poison', 'reap', 'crash', message, base, cap)
+    local over = count_and_retry(task, job, 'losses', max_losses, 'poison', 'reap', 'lost', message, base, cap)
     if over then poisoned = poisoned + 1 else requeued = requeued + 1 end
   end
 end

@@ -36,7 +36,7 @@ revise(job.id)
 redis.call('DEL', job_blocklist_key(job.id), job_crashed_key(job.id))
 local waiting = {}
 for _, task in ipairs(tasks) do
-  redis.call('HSET', task_key(task.id), 'crashes', 0, 'failures', 0)
+  redis.call('HSET', task_key(task.id), 'crashes', 0, 'losses', 0, 'failures', 0)
   local again = task.state == 'failed' or task.state == 'poison' or task.state == 'cancelled' or task.state == 'corrupt'
   if task.kind == 'stitch' then
     redis.call('HDEL', task_key(task.id), 'partial', 'window_limit')

@@ -15,9 +15,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// The farm gives up a task that crashes 5 times at one step, or fails 3 times in all. A row of faults that long would
-// ask for what it promises not to do, so the next fault waits below that.
+// The farm gives up a task that crashes 5 times or is lost 10 times at one step, or fails 3 times in all. A row of
+// faults that long would ask for what it promises not to do, so the next fault waits below that.
 constexpr int kMostCrashes = 2;
+constexpr int kMostLosses = 7;
 constexpr int kMostFailures = 1;
 constexpr seconds kWaitsForWork{2};
 constexpr seconds kGroupDies{5};
@@ -76,7 +77,7 @@ bool Injector::bearable() {
     for (const queue::JobRecord& job : farm_.store().list_jobs({.states = {queue::JobState::running}})) {
       for (const queue::TaskRecord& task : farm_.store().get_tasks(job.id)) {
         if (is_terminal(task.state)) continue;
-        if (task.crashes > kMostCrashes || task.failures > kMostFailures) return false;
+        if (task.crashes > kMostCrashes || task.losses > kMostLosses || task.failures > kMostFailures) return false;
       }
     }
     return true;

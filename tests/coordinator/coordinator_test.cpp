@@ -70,7 +70,7 @@ TEST_F(CoordinatorTest, ALeaseThatIsNotRenewedEndsAndItsTaskMayBeClaimedAgain) {
   std::optional<queue::Lease> lease;
   ASSERT_TRUE(eventually([&] { return (lease = claim(store, queue::TaskKind::window)).has_value(); }));
   ASSERT_TRUE(eventually([&] { return store.get_task(lease->token.task)->state != queue::TaskState::leased; }));
-  EXPECT_EQ(store.get_task(lease->token.task)->crashes, 1);
+  EXPECT_EQ(store.get_task(lease->token.task)->losses, 1);
   EXPECT_EQ(store.renew(lease->token), queue::ReplyCode::stale);
 }
 

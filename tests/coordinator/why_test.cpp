@@ -189,8 +189,19 @@ TEST_F(Why, ATaskThatCrashedRestsAndThenIsGivenUp) {
     farm_.advance(2min);
   }
   EXPECT_THAT(lines(crashing),
-              ElementsAre(AllOf(HasSubstr("window 0 crashed 5 times at one step, last on host host-of-g1"),
+              ElementsAre(AllOf(HasSubstr("window 0 broke off 5 times at one step, last on host host-of-g1"),
                                 HasSubstr("rank 1 died"), HasSubstr("reelfarm retry"))));
+}
+
+TEST_F(Why, ATaskWhoseNodeDiedRestsAndIsLongNotGivenUp) {
+  const auto start = std::chrono::steady_clock::now();
+  store_.reap(start);
+  const std::string lost = job(1);
+  must_claim(store_, render_filter("g1"));
+  farm_.advance(16s);
+  EXPECT_EQ(store_.reap(start + 16s).requeued, 1);
+  EXPECT_THAT(lines(lost)[0], AllOf(HasSubstr("window 0 rests"), HasSubstr("wrong 1 of at most 10 times"),
+                                    HasSubstr("no sign of life")));
 }
 
 TEST_F(Why, AHostThatCrashedTheJobIsPassedByUnlessItIsTheLastOne) {

@@ -26,6 +26,7 @@ class Oracle {
     FencingToken ended_token;  ///< of the last lease that ended, which the task may have outlived
     std::string ended;         ///< the verb that ended it
     int crashes = 0;
+    int losses = 0;
     int failures = 0;
     int preemptions = 0;
     int step = 0;

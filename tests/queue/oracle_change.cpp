@@ -123,6 +123,7 @@ ChangeCode Oracle::retry(const std::string& id) {
   job.state = live_state(job);
   for (Task& task : job.tasks) {
     task.crashes = 0;
+    task.losses = 0;
     task.failures = 0;
     bool again =
         task.state == TaskState::failed || task.state == TaskState::poison || task.state == TaskState::cancelled;

@@ -53,6 +53,7 @@ ReplyCode Oracle::tick(const FencingToken& token, int step) {
   if (task.step > task.step_reached) {
     task.step_reached = task.step;
     task.crashes = 0;
+    task.losses = 0;
   }
   return place.code;
 }
@@ -215,7 +216,7 @@ ReapResult Oracle::reap(std::int64_t shift) {
       continue;
     }
     crashed(job, task);
-    const bool poisoned = count(job, task, task.crashes, options_.retry.max_crashes, TaskState::poison, "reap");
+    const bool poisoned = count(job, task, task.losses, options_.retry.max_losses, TaskState::poison, "reap");
     ++(poisoned ? result.poisoned : result.requeued);
   }
   return result;

@@ -45,8 +45,9 @@ TEST(Reap, TakesALeaseOnlyWhenItRanOut) {
   EXPECT_EQ(reaper.reap().requeued, 1);
   const TaskRecord task = store.get_task(lease.token.task).value();
   EXPECT_EQ(task.state, TaskState::ready);
-  EXPECT_EQ(task.crashes, 1);
-  EXPECT_EQ(task.error_class, "crash");
+  EXPECT_EQ(task.losses, 1);
+  EXPECT_EQ(task.crashes, 0) << "a node's death says nothing of the task";
+  EXPECT_EQ(task.error_class, "lost");
   EXPECT_THAT(task.error, testing::HasSubstr("g1"));
   EXPECT_TRUE(store.leases().empty());
   EXPECT_EQ(store.renew(lease.token), ReplyCode::stale);
@@ -76,9 +77,37 @@ TEST(Reap, PoisonsATaskThatKillsEveryOwner) {
     reaper.pass(seconds(16));
     poisoned += reaper.reap().poisoned;
   }
-  EXPECT_EQ(claims, 5);
+  EXPECT_EQ(claims, farm.options.retry.max_losses);
   EXPECT_EQ(task_states(store, job), "w0:poison stitch:cancelled");
   EXPECT_EQ(store.get_job(job)->error.error_class, "poison");
+}
+
+TEST(Reap, CountsLossesApartFromCrashesAndForgetsThemAtANewStep) {
+  TestFarm farm;
+  farm.options.retry = {
+      .max_crashes = 1, .max_losses = 2, .backoff_base = milliseconds(0), .backoff_cap = milliseconds(0)};
+  Reaper reaper(farm);
+  JobStore store = farm.make_store();
+  const std::string job = add_job(store, 1);
+  const std::string task = task_id(job, TaskKind::window, 0);
+  const auto lose = [&](int step) {
+    const Lease lease = must_claim(store, render_filter("g1"));
+    store.tick(lease.token, {"step", step, 4, 0});
+    reaper.pass(seconds(16));
+    reaper.reap();
+  };
+  lose(1);
+  EXPECT_EQ(store.get_task(task)->losses, 1);
+  lose(2);
+  EXPECT_EQ(store.get_task(task)->losses, 1) << "the second was at another step";
+  EXPECT_EQ(store.get_task(task)->state, TaskState::ready);
+  lose(2);
+  EXPECT_EQ(store.get_task(task)->state, TaskState::poison);
+  EXPECT_EQ(store.get_task(task)->crashes, 0);
+  EXPECT_EQ(store.retry(job).code, ChangeCode::ok);
+  EXPECT_EQ(store.get_task(task)->losses, 0);
+  store.fail(must_claim(store, render_filter("g1")).token, FailureClass::crash, "signal 9");
+  EXPECT_EQ(store.get_task(task)->state, TaskState::poison);
 }
 
 TEST(Reap, ADeadOwnerOfACancelledJobClosesIt) {

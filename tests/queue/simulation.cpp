@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 
 void Simulation::set_options(StoreOptions& options) {
   options.retry = {.max_crashes = 3,
+                   .max_losses = 4,
                    .max_failures = 3,
                    .backoff_base = milliseconds(1000),
                    .backoff_cap = milliseconds(5000),

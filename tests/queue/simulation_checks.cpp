@@ -88,6 +88,7 @@ void Simulation::compare(const TaskRecord& got, const Oracle::Task& expected) {
   ASSERT_EQ(got.attempt, expected.token.attempt) << id;
   ASSERT_EQ(got.owner, expected.token.owner) << id;
   ASSERT_EQ(got.crashes, expected.crashes) << id;
+  ASSERT_EQ(got.losses, expected.losses) << id;
   ASSERT_EQ(got.failures, expected.failures) << id;
   ASSERT_EQ(got.preemptions, expected.preemptions) << id;
   ASSERT_EQ(got.step_reached, expected.step_reached) << id;

@@ -159,6 +159,7 @@ TEST_F(SlurmFarm, WhatSlurmDoesToItsJobsCostsNoVideoAByteAndNoWindowAnAttempt) {
   ASSERT_TRUE(done(dark)) << ask("show " + dark);
   EXPECT_EQ(video(dark) == expected, true) << "the bytes differ after the loss of a node";
   EXPECT_EQ(ask("status " + dark)["windows"][0]["attempt"], 2) << "the loss of a node found nothing to disturb";
+  expect_unharmed(dark);
 
   // The user takes the groups back; what they held goes on with the next.
   const std::string taken = ask(job)["job"];

@@ -92,8 +92,8 @@ local function count_host_crash(task, limit)
   end
 end
 
--- Counts one more crash or failure and either rests the task or gives it up.
--- counter: crashes | failures. limit: at which `final` (poison | failed) is its state. base, cap: back-off, milliseconds.
+-- Counts one more crash, loss or failure and either rests the task or gives it up.
+-- counter: crashes | losses | failures. limit: at which `final` (poison | failed) is its state. base, cap: back-off, milliseconds.
 local function count_and_retry(task, job, counter, limit, final, verb, error_class, message, base, cap)
   local count = number(task[counter]) + 1
   local over = count >= limit

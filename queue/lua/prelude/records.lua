@@ -14,7 +14,7 @@ local function field(key, name) return read(key, {name})[name] end
 local function number(text) return tonumber(text) or 0 end
 
 local TASK_FIELDS = {'schema', 'job', 'kind', 'window', 'state', 'depends', 'dependents', 'bundle', 'priority', 'sequence',
-                     'attempt', 'owner', 'nonce', 'crashes', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
+                     'attempt', 'owner', 'nonce', 'crashes', 'losses', 'failures', 'preemptions', 'step', 'step_reached', 'phase',
                      'tail_sha256', 'digest', 'not_before', 'partial', 'lease_ms', 'ended', 'started', 'host', 'claim'}
 local JOB_FIELDS = {'schema', 'state', 'paused', 'hold', 'fingerprint', 'allow_mix', 'dtype', 'priority', 'sequence',
                     'started', 'closed', 'windows', 'bytes_needed', 'rendered', 'revision'}
