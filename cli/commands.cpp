@@ -87,6 +87,10 @@ const Rows kParts = {
     {"high-water", "PERCENT", "95%", "part of DATA's disk above which no new window is rendered"},
     {"notify", "FILE", "none",
      "who is told that a batch has finished, a job has failed or nothing advances, and how: docs/notifications.md"},
+    {"listen", "HOST:PORT", "none",
+     "serve the status page, its API and the metrics there; what other machines reach needs --token-file"},
+    {"token-file", "FILE", "none", "file with the token of the page: one line, chmod 600"},
+    {"log-format", "F", "text", "of the logs of all parts: text, or json, one object a line"},
     {"settle", "S", "60",
      "seconds before a published file that cannot be found or read is made again: a network file system may show it "
      "late"},
@@ -141,10 +145,6 @@ std::vector<Command> all_commands() {
              {"takeover", "S", "0",
               "how long to wait for a farm on the same DATA to end: that of a node that died, or of a job that is "
               "stopping"},
-             {"listen", "HOST:PORT", "none",
-              "serve the status page, its API and the metrics there; what other machines reach needs --token-file"},
-             {"token-file", "FILE", "none", "file with the token of the page: one line, chmod 600"},
-             {"log-format", "F", "text", "of the logs of all parts: text, or json, one object a line"},
              {"detach", "", "off",
               "go to the background; returns once a group has its weights; reelfarm down stops it"}},
             with(kParts, kFarm)),

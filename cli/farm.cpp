@@ -1,11 +1,13 @@
 #include "cli/farm.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 
 #include "cli/errors.hpp"
 #include "cli/farm_file.hpp"
+#include "cli/text.hpp"
 #include "queue/working_hours.hpp"
 
 namespace reelfarm::cli {
@@ -53,6 +55,13 @@ void check_hours(const Arguments& arguments) try {
   if (arguments.has("hours")) queue::WorkingHours{arguments.text("hours")};
 } catch (const std::invalid_argument& error) {
   throw BadInput(error.what());
+}
+
+void say_if_paused(queue::JobStore& store) {
+  const auto pause = store.farm_pause();
+  if (!pause) return;
+  std::printf("the farm is paused by %s since %s: nothing is rendered until 'reelfarm resume --all'\n",
+              pause->by.c_str(), time_text(pause->since).c_str());
 }
 
 queue::JobRecord require_job(queue::JobStore& store, const std::string& job) {

@@ -21,6 +21,9 @@ queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& dat
 /// Throws BadInput when --hours is there and names no times of day: a worker would only say so when it starts.
 void check_hours(const Arguments& arguments);
 
+/// Prints a line when the farm is paused: why nothing moves.
+void say_if_paused(queue::JobStore& store);
+
 /// The job's record; throws BadInput when this farm has none.
 queue::JobRecord require_job(queue::JobStore& store, const std::string& job);
 

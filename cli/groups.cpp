@@ -56,10 +56,7 @@ int run_groups(const Arguments& arguments) {
       std::printf("%s\n", coordinator::to_json(one, now).dump().c_str());
     return kDone;
   }
-  if (const auto pause = store.farm_pause()) {
-    std::printf("the farm is paused by %s since %s: nothing is rendered until 'reelfarm resume --all'\n",
-                pause->by.c_str(), time_text(pause->since).c_str());
-  }
+  say_if_paused(store);
   if (groups.empty()) {
     std::printf("no worker groups\n");
   } else {

@@ -69,6 +69,7 @@ int run_status(const Arguments& arguments) {
     for (const coordinator::JobView& view : views) std::printf("%s\n", to_json(view).dump().c_str());
     return kDone;
   }
+  say_if_paused(store);
   if (!arguments.operands().empty()) {
     for (const coordinator::JobView& view : views) print_in_full(view);
     return kDone;

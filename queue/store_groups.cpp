@@ -97,6 +97,8 @@ std::vector<GroupRecord> JobStore::list_groups() {
     for (const FencingToken& token : held) {
       if (token.owner == group.id) group.tasks.push_back(token.task);
     }
+    // What it said of itself is some seconds old; its leases are of now.
+    if (group.state == GroupState::idle && !group.tasks.empty()) group.state = GroupState::busy;
     groups.push_back(std::move(group));
   }
   return groups;

@@ -6,6 +6,9 @@
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/siblings.hpp"
+#include "coordinator/http/address.hpp"
+#include "coordinator/http/errors.hpp"
+#include "coordinator/http/token.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 
 namespace reelfarm::cli {
@@ -40,6 +43,22 @@ void check_data(const fs::path& data) {
 void check_operands(const std::vector<std::string>& operands) {
   if (operands.empty() || operands.front().starts_with("-")) return;
   throw BadInput("unexpected '" + operands.front() + "': options of sbatch stand behind '--'");
+}
+
+/// The page of the farm's job. What its coordinator would refuse is refused before a job waits in a queue for it.
+void add_page(const Arguments& arguments, std::vector<std::string>& options) try {
+  if (!arguments.has("listen")) return;
+  const std::string listen = arguments.text("listen");
+  options.insert(options.end(), {"--listen", listen});
+  if (arguments.has("token-file")) {
+    const fs::path file = existing(arguments, "token-file", false);
+    http::Token::from_file(file);
+    options.insert(options.end(), {"--token-file", file.string()});
+  } else if (!http::parse_address(listen).is_loopback()) {
+    throw BadInput("--listen " + listen + ", which other machines can reach, needs a token: --token-file FILE");
+  }
+} catch (const http::SetupError& error) {
+  throw BadInput(error.what());
 }
 
 }  // namespace
@@ -91,10 +110,14 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
     if (arguments.has(name)) options.insert(options.end(), {std::string("--") + name, arguments.text(name)});
   };
   check_hours(arguments);
-  for (const char* name : {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm", "hours"}) {
+  for (const char* name :
+       {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm", "hours", "log-format"}) {
     pass_on(name, plan.worker_options);
   }
-  for (const char* name : {"high-water", "output-root", "settle", "farm"}) pass_on(name, plan.farm_options);
+  for (const char* name : {"high-water", "output-root", "settle", "farm", "log-format"}) {
+    pass_on(name, plan.farm_options);
+  }
+  add_page(arguments, plan.farm_options);
   if (arguments.has("notify")) {
     plan.farm_options.insert(plan.farm_options.end(), {"--notify", existing(arguments, "notify", false).string()});
   }

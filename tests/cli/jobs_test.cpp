@@ -228,6 +228,7 @@ TEST_F(Jobs, TheWholeFarmIsPausedAndGoesOn) {
   const std::string job = enqueue({"--prompt", "x"}).at("job");
   EXPECT_EQ(json::parse(line_->run({"why", "--json", job}).output).at("reasons").at(0).at("reason"), "farm_paused");
   EXPECT_THAT(line_->run({"groups"}).output, HasSubstr("the farm is paused by "));
+  EXPECT_THAT(line_->run({"status"}).output, HasSubstr("the farm is paused by "));
   EXPECT_EQ(status(job).at("state"), "queued");
   EXPECT_EQ(line_->run({"resume", "--all"}).code, 0);
   EXPECT_TRUE(reaches(job, "done"));

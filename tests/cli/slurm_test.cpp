@@ -83,6 +83,10 @@ TEST_F(SlurmSubmit, DryRunPrintsWhatSbatchWouldGet) {
                                     "bf16",
                                     "--hours",
                                     "20:00-07:00",
+                                    "--listen",
+                                    "8080",
+                                    "--log-format",
+                                    "json",
                                     "--",
                                     "--qos=low prio",
                                     "--exclude=n7"});
@@ -91,8 +95,9 @@ TEST_F(SlurmSubmit, DryRunPrintsWhatSbatchWouldGet) {
                            "#SBATCH --gpus-per-node=8\n", "#SBATCH --time=8:00:00\n", "#SBATCH --partition=gpu\n",
                            "#SBATCH --account=film\n", "#SBATCH --reservation=night\n", "#SBATCH --signal=B:USR1@200\n",
                            "#SBATCH --requeue\n", "ranks='16'\n", "stage='/local'\n", "--map-by ppr:8:node",
-                           "worker_options=('--dtype' 'bf16' '--hours' '20:00-07:00')\n",
-                           "sbatch '--qos=low prio' '--exclude=n7' '", "weights of a model'\n"}) {
+                           "worker_options=('--dtype' 'bf16' '--hours' '20:00-07:00' '--log-format' 'json')\n",
+                           "'--log-format' 'json' '--listen' '8080')\n", "sbatch '--qos=low prio' '--exclude=n7' '",
+                           "weights of a model'\n"}) {
     EXPECT_THAT(ended.output, HasSubstr(text));
   }
   EXPECT_FALSE(std::filesystem::exists(line_.path("data") / "slurm")) << "a dry run writes nothing";
@@ -115,6 +120,9 @@ TEST_F(SlurmSubmit, BadInputIsRefusedBeforeAnythingIsWritten) {
       {{"--launcher", "ssh"}, "expected mpirun or srun"},
       {{"--container", "/bin/true", "--nodes", "2"}, "--container with --nodes"},
       {{"--hours", "night"}, "'night' is no span of the day"},
+      {{"--listen", "0.0.0.0:8080"}, "needs a token"},
+      {{"--listen", "8080", "--token-file", "/no/token"}, "is not there"},
+      {{"--listen", "here"}, "here"},
       {{"now"}, "stand behind '--'"},
       {{"--container", "/no/image.sif"}, "is not there"},
   };

@@ -32,8 +32,10 @@ TEST(Groups, AreListedWithWhatTheyHoldAndWhenTheyWereSeen) {
   JobStore store = farm.make_store();
   const std::string job = add_job(store, 1);
   store.register_group(make_group("g1"));
-  store.register_group(make_group("g2"));
+  EXPECT_FALSE(store.heartbeat_group("g1", GroupState::idle));
   must_claim(store, render_filter("g1"));
+  EXPECT_EQ(store.list_groups().at(0).state, GroupState::busy) << "it has not told yet what it holds";
+  store.register_group(make_group("g2"));
   EXPECT_FALSE(store.heartbeat_group("g1", GroupState::busy));
   farm.advance(seconds(16));
   EXPECT_FALSE(store.heartbeat_group("g1", GroupState::busy));
