@@ -9,6 +9,7 @@
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/farm_file.hpp"
+#include "queue/host_name.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -63,7 +64,7 @@ int run_down(const Arguments& arguments) {
     throw FarmUnreachable("a farm is coming up on " + data.root().string() +
                           ", but it has not said its process id yet: try again in a moment");
   }
-  if (!file->host.empty() && file->host != this_host()) {
+  if (!file->host.empty() && file->host != queue::host_name()) {
     throw BadInput("the farm on " + data.root().string() + " runs on " + file->host +
                    ": stop it there, or cancel its job where a batch system runs it (scancel)");
   }

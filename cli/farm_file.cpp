@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -18,11 +16,6 @@
 namespace reelfarm::cli {
 
 using nlohmann::json;
-
-std::string this_host() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
-}
 
 std::optional<FarmFile> read_farm_file(const queue::DataFolder& data) try {
   const auto text = artifacts::read_file_if_there(data.farm_file());

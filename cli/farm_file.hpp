@@ -24,7 +24,6 @@ struct FarmFile {
   bool allow_volatile = false;
 };
 
-std::string this_host();
 /// Nothing when there is none. Throws BadInput for one that cannot be read.
 std::optional<FarmFile> read_farm_file(const queue::DataFolder& data);
 /// Throws artifacts::StorageError.

@@ -7,6 +7,7 @@
 
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
+#include "queue/host_name.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -14,9 +15,7 @@ namespace {
 /// "ann@render3", for those who find the job cancelled in the morning.
 std::string user_at_host() {
   const passwd* user = ::getpwuid(::getuid());
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  return (user ? user->pw_name : "user " + std::to_string(::getuid())) + "@" + host;
+  return (user ? user->pw_name : "user " + std::to_string(::getuid())) + "@" + queue::host_name();
 }
 
 /// Applies one change to each job and says what became of it. All are tried; bad input when one was not possible.

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "cli/errors.hpp"
+#include "queue/host_name.hpp"
 #include "queue/redis_url.hpp"
 
 namespace reelfarm::cli {
@@ -106,7 +107,7 @@ void Supervisor::write_farm() const {
   file.farm = farm_id_;
   file.name = options_.store.farm;
   file.redis = options_.redis_host.empty() ? options_.store.url : redis_->url_for_others(options_.redis_host);
-  file.host = this_host();
+  file.host = queue::host_name();
   file.pid = ::getpid();
   file.page = page();
   file.detached = options_.detached;

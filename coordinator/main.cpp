@@ -9,6 +9,7 @@
 #include "logging/log.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "queue/errors.hpp"
+#include "queue/host_name.hpp"
 
 namespace {
 
@@ -24,6 +25,12 @@ sigset_t termination_signals() {
   return signals;
 }
 
+/// "Every address of this machine" is none that a browser opens.
+std::string url_for_others(reelfarm::http::Address address) {
+  if (address.host == "0.0.0.0" || address.host == "::") address.host = reelfarm::queue::host_name();
+  return address.url();
+}
+
 int run(int argc, char** argv) {
   using namespace reelfarm;
   auto options = coordinator::read_options(argc, argv);
@@ -33,14 +40,16 @@ int run(int argc, char** argv) {
   const sigset_t signals = termination_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::optional<page::Page> page;
+  std::string page_url;
   if (options->page) {
     page.emplace(*options->page);
-    options->coordinator.page_url = page->address().url();
+    page_url = url_for_others(page->address());
+    options->coordinator.page_url = page_url;
   }
   coordinator::Coordinator coordinator(std::move(options->coordinator));
   if (page) {
     page->start();
-    spdlog::info("page={}", page->address().url());
+    spdlog::info("page={}", page_url);
   }
   std::optional<notify::Notifier> notifier;
   if (options->notify) notifier.emplace(std::move(*options->notify));

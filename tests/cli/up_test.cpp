@@ -6,6 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "queue/host_name.hpp"
 #include "tests/cli/command_line.hpp"
 #include "tests/coordinator/http/raw_client.hpp"
 
@@ -115,6 +116,14 @@ TEST_F(UpTest, ListenServesThePageThatFarmJsonNames) {
   EXPECT_THAT(up_ended.errors, HasSubstr("page at " + page + "/"));
   const http::Address address = http::parse_address(page.substr(std::string("http://").size()));
   EXPECT_EQ(test::ask(address, "/healthz").status, 200);
+}
+
+TEST_F(UpTest, APageOnEveryAddressIsNamedByTheHost) {
+  const auto token = line_.write("token", "0123456789abcdef0123\n");
+  std::filesystem::permissions(token, std::filesystem::perms::owner_read);
+  const Ended up_ended = line_.run(up({"--detach", "--listen", "0.0.0.0:0", "--token-file", token}));
+  ASSERT_EQ(up_ended.code, 0) << up_ended.errors;
+  EXPECT_THAT(farm().at("page").get<std::string>(), testing::StartsWith("http://" + queue::host_name() + ":"));
 }
 
 TEST_F(UpTest, WhatWasQueuedIsThereAfterDownAndUp) {

@@ -1,4 +1,5 @@
 #include "worker/agent/options.hpp"
+#include "queue/host_name.hpp"
 
 #include <unistd.h>
 
@@ -30,11 +31,6 @@ std::string default_launcher() {
 
 std::filesystem::path beside_this_program(const std::string& name) {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "host";
 }
 
 std::string from_environment(const std::string& name) {
@@ -114,7 +110,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
       "the program that the launcher starts");
   add("log-format", po::value(&command.log_format)->default_value(logging::Format::text, "text"),
       "text, or json: one object a line");
-  add("host", po::value(&agent.host)->default_value(host_name()), "this machine's name in the farm");
+  add("host", po::value(&agent.host)->default_value(queue::host_name()), "this machine's name in the farm");
 
   po::variables_map values;
   try {

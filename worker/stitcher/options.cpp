@@ -1,20 +1,15 @@
 #include "worker/stitcher/options.hpp"
 
-#include <unistd.h>
-
 #include <boost/program_options.hpp>
 #include <iostream>
 #include <string>
+
+#include "queue/host_name.hpp"
 
 namespace reelfarm::worker {
 namespace {
 
 namespace po = boost::program_options;
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "host";
-}
 
 std::string from_environment(const std::string& name) {
   if (name == "REELFARM_REDIS") return "redis";
@@ -55,7 +50,7 @@ std::optional<StitcherCommand> read_stitcher_options(int argc, char** argv) {
   add("allow-volatile", po::bool_switch(&stitcher.store.allow_volatile), "accept a Redis without persistence");
   add("log-format", po::value(&command.log_format)->default_value(logging::Format::text, "text"),
       "text, or json: one object a line");
-  add("host", po::value(&stitcher.host)->default_value(host_name()), "this machine's name in the farm");
+  add("host", po::value(&stitcher.host)->default_value(queue::host_name()), "this machine's name in the farm");
   try {
     po::variables_map values;
     po::store(po::parse_command_line(argc, argv, options,

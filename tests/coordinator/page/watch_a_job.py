@@ -51,7 +51,7 @@ def check(browser, arguments):
     browser.screen(1280, 900, dark=False)
     browser.open(arguments.page)
     if arguments.token:
-        browser.wait_for("!document.getElementById('login')?.hidden")
+        browser.wait_for("document.getElementById('login')?.hidden === false")
         browser.evaluate(f"document.getElementById('token').value = {json.dumps(arguments.token)};"
                          "document.getElementById('login').requestSubmit()")
     browser.wait_for("document.getElementById('main')?.hidden === false && document.querySelector('#groups li') !== null")
