@@ -47,7 +47,8 @@ struct WindowRequest {
   std::optional<StepState> resume;
 };
 
-/// Called after each step, before OnProgress hears of it: what was reported as done is then already kept.
+/// Called after each step, before OnProgress hears of it, so that what is reported as done can be kept first. The
+/// latents are not written to later.
 using OnStep = std::function<void(const StepState& state)>;
 
 struct DecodedFrames {

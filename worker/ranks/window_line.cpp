@@ -3,7 +3,9 @@
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -17,6 +19,7 @@
 #include "worker/ranks/kept_work.hpp"
 #include "worker/ranks/published_window.hpp"
 #include "worker/ranks/publisher.hpp"
+#include "worker/ranks/step_keeper.hpp"
 #include "worker/ranks/task_input.hpp"
 #include "worker/ranks/window_writer.hpp"
 
@@ -30,6 +33,7 @@ struct Denoised {
   at::Tensor latents;
   double denoise_seconds = 0;  ///< of this attempt
   int resumed_after_step = 0;
+  std::shared_ptr<StepKeeper> keeper;
 };
 
 /// Frames that took longer are kept for a group that has to go on from there; writing others costs more than it saves.
@@ -45,7 +49,7 @@ struct WindowLine::Impl {
   explicit Impl(const Setup& with)
       : setup(with),
         denoising([this] { work(orders, [this](TaskOrder order) { denoise(std::move(order)); }); }),
-        decoding([this] { work(decodes, [this](const Denoised& window) { decode(window); }); }) {}
+        decoding([this] { work(decodes, [this](Denoised window) { decode(std::move(window)); }); }) {}
 
   template <typename Work, typename Do>
   void work(Belt<Work>& belt, const Do& act) {
@@ -58,7 +62,8 @@ struct WindowLine::Impl {
   template <typename Body>
   void guard(const TaskOrder& order, int& step, const Body& body);
 
-  render::OnProgress progress_of(const TaskOrder& order, int& step);
+  /// `keeper`: a step is reported once it is kept; it may come later than the progress is asked for. Null: none.
+  render::OnProgress progress_of(const TaskOrder& order, int& step, const std::shared_ptr<StepKeeper>& keeper);
   render::WindowRequest request_of(const TaskOrder& order) const;
   void note(const TaskOrder& order, const std::string& text) const { setup.reporter.send(Note{order.task, text}); }
   bool report_published(const TaskOrder& order);
@@ -67,7 +72,7 @@ struct WindowLine::Impl {
   template <typename Work>
   void keep(const TaskOrder& order, const KeptWork& kept, const Work& work) const;
   void denoise(TaskOrder order);
-  void decode(const Denoised& window);
+  void decode(Denoised window);
 
   Setup setup;
   Belt<TaskOrder> orders;
@@ -118,12 +123,14 @@ void WindowLine::Impl::guard(const TaskOrder& order, int& step, const Body& body
   setup.stops.forget(order.task);
 }
 
-render::OnProgress WindowLine::Impl::progress_of(const TaskOrder& order, int& step) {
-  return [this, &order, &step](const render::Progress& progress) {
+render::OnProgress WindowLine::Impl::progress_of(const TaskOrder& order, int& step,
+                                                 const std::shared_ptr<StepKeeper>& keeper) {
+  return [this, &order, &step, &keeper](const render::Progress& progress) {
     setup.stops.check(order.task);
     const bool step_done = progress.phase == render::Phase::step && progress.step > step;
     if (progress.phase == render::Phase::step) step = progress.step;
-    setup.reporter.tick({order.task, render::name_of(progress.phase), step, order.steps, progress.fraction});
+    const int safe = keeper ? std::min(step, keeper->kept()) : step;
+    setup.reporter.tick({order.task, render::name_of(progress.phase), safe, order.steps, progress.fraction});
     if (step_done || progress.phase != render::Phase::step) setup.stops.check_boundary(order.task);
   };
 }
@@ -196,7 +203,8 @@ void WindowLine::Impl::denoise(TaskOrder order) {
   guard(order, step, [&] {
     setup.stops.check_boundary(order.task);
     const auto begin = Clock::now();
-    const render::OnProgress progress = progress_of(order, step);
+    std::shared_ptr<StepKeeper> keeper;
+    const render::OnProgress progress = progress_of(order, step, keeper);
     if (order.kind == "image") {
       const at::Tensor frame =
           setup.renderer.first_frame(order.prompt, order.width, order.height, order.seed, progress);
@@ -211,30 +219,34 @@ void WindowLine::Impl::denoise(TaskOrder order) {
     request.resume = resume(order, kept);
     const int resumed_after_step = request.resume ? request.resume->steps_done : 0;
     step = resumed_after_step;
+    keeper = std::make_shared<StepKeeper>(
+        resumed_after_step, [this, order, kept](const render::StepState& state) { keep(order, kept, state); });
     const at::Tensor latents =
-        setup.renderer.denoise(request, progress, [&](const render::StepState& state) { keep(order, kept, state); });
+        setup.renderer.denoise(request, progress, [&](const render::StepState& state) { keeper->put(state); });
     if (!latents.isfinite().all().item<bool>()) {
       throw std::runtime_error(
           "the latents of task " + order.task + " hold NaN or infinity after " + std::to_string(order.steps) +
           " steps: `reelfarm bundle verify` names the tensor if a file is damaged; if none is, --dtype "
           "fp32 may help");
     }
-    decodes.put({order, latents, seconds_since(begin), resumed_after_step});
+    decodes.put({order, latents, seconds_since(begin), resumed_after_step, keeper});
   });
 }
 
-void WindowLine::Impl::decode(const Denoised& window) {
+void WindowLine::Impl::decode(Denoised window) {
   const TaskOrder& order = window.order;
   int step = order.steps;
   guard(order, step, [&] {
+    // The last step is kept when this ends, however it ends.
+    const std::shared_ptr<StepKeeper> keeper = std::move(window.keeper);
     setup.stops.check_boundary(order.task);
     const auto begin = Clock::now();
-    const auto own_progress = progress_of(order, step);
+    const auto own_progress = progress_of(order, step, keeper);
     const auto progress = [&](const render::Progress& now) {
       own_progress(now);
       // A window that waits behind this one is as alive as this one.
       decodes.for_each([&](const Denoised& behind) {
-        setup.reporter.tick({behind.order.task, "decode", behind.order.steps, behind.order.steps, 0.0});
+        setup.reporter.tick({behind.order.task, "decode", behind.keeper->kept(), behind.order.steps, 0.0});
       });
     };
     const KeptWork kept(setup.data, order, setup.fingerprint);
@@ -268,6 +280,7 @@ void WindowLine::Impl::decode(const Denoised& window) {
                                     {"resumed_frames", have.size()},
                                     {"black_frames", writer.black_frames()}};
     const FileReference file = writer.publish(metrics.dump());
+    keeper->finish();
     kept.drop();
     setup.stops.forget(order.task);
     setup.reporter.send(Done{order.task, file, metrics.dump()});
