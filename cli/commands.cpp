@@ -136,7 +136,8 @@ Command on_jobs_or_all(const std::string& name, const std::string& summary, int 
 std::vector<Command> all_commands() {
   return {
       {"up", "", "run a farm on this machine: Redis, coordinator, stitcher and worker groups", 0, 0,
-       with({{"groups", "N", "1", "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
+       with({{"groups", "N", "GPUs / ranks, at least 1",
+              "worker groups; 0: only what groups elsewhere need, Redis, coordinator and stitcher"},
              {"ranks", "N", "1", "MPI ranks of each group"},
              {"bundle", "DIR", "the demo bundle, where there is one", "folder with the weights"},
              {"redis-listen", "HOST[:PORT]", "this machine only",

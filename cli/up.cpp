@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 
@@ -13,6 +14,7 @@
 #include "cli/errors.hpp"
 #include "cli/farm.hpp"
 #include "cli/farm_file.hpp"
+#include "cli/gpus.hpp"
 #include "cli/siblings.hpp"
 #include "cli/supervisor.hpp"
 #include "pipeline/artifacts/errors.hpp"
@@ -56,12 +58,22 @@ ChildPlan service(const std::string& name, const Arguments& arguments, const que
   return plan;
 }
 
+/// Groups of one GPU render the most videos an hour; more GPUs in a group make each come sooner (docs/parallel.md). A
+/// build without CUDA kernels renders on the CPU, whatever GPUs there are.
+std::int64_t default_groups(const Arguments& arguments, std::int64_t ranks) {
+  const std::string device = arguments.text("device", "auto");
+  const bool on_gpus =
+      (device == "auto" || device == "cuda") && fs::exists(program_folder() / "../lib/libreelfarm_cuda.so");
+  if (!on_gpus) return 1;
+  return std::clamp<std::int64_t>(count_gpus(std::getenv("CUDA_VISIBLE_DEVICES")) / ranks, 1, kMaxGroups);
+}
+
 std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::DataFolder& data) {
-  const std::int64_t groups = arguments.integer("groups", 1, 0, kMaxGroups);
+  const std::int64_t ranks = arguments.integer("ranks", 1, 1, kMaxRanks);
+  const std::int64_t groups = arguments.integer("groups", default_groups(arguments, ranks), 0, kMaxGroups);
   if (groups == 0) return {};
   const fs::path bundle = bundle_folder(arguments);
   check_hours(arguments);
-  const std::int64_t ranks = arguments.integer("ranks", 1, 1, kMaxRanks);
   const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
   // Of all ranks of the machine, not of one group's: groups render at the same time.
   const std::int64_t threads =
