@@ -99,8 +99,10 @@ const Rows kParts = {
 const Rows kSlurmJob = {
     {"bundle", "DIR", "required", "folder with the weights, on storage that the nodes share"},
     {"nodes", "N", "1", "nodes of each group"},
-    {"gpus-per-node", "N", "none", "GPUs that a group asks for on each of its nodes"},
-    {"ranks-per-node", "N", "--gpus-per-node, or 1", "MPI ranks of a group on each of its nodes"},
+    {"gpus-per-node", "N", "none", "GPUs that a job asks for on each of its nodes"},
+    {"groups-per-job", "N", "1",
+     "groups that share the GPUs of one job, where a job gets whole nodes; then of one node each"},
+    {"ranks-per-node", "N", "a rank for each GPU, or 1", "MPI ranks of a group on each of its nodes"},
     {"cpus-per-rank", "N", "of the partition", "cores for each rank"},
     {"time", "TIME", "of the partition", "time limit of each job, as sbatch takes it: 8:00:00"},
     {"drain", "S", "300",
@@ -228,7 +230,7 @@ std::vector<Command> all_commands() {
        "worker "
        "groups as an array; options behind -- go to sbatch as they are",
        0, 1000,
-       with(with({{"groups", "N", "1", "worker groups"},
+       with(with({{"groups", "N", "--groups-per-job", "worker groups in all"},
                   {"at-once", "N", "all", "of these, so many run at a time"},
                   {"idle-exit", "S", "0", "a group ends after so many seconds with nothing to do; 0: it stays"},
                   {"only-groups", "", "off", "the farm itself runs elsewhere, on a login node: reelfarm up --groups 0"},

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154  # the settings stand above, in the script that reelfarm slurm submit writes
-# One worker group: its agent, and the MPI ranks that the agent starts inside this allocation.
+# A worker group: its agent, and the MPI ranks that the agent starts inside this allocation. Or several that share its GPUs.
 #   USR1 (Slurm, --signal: the time limit or a preemption comes): the running step is finished, the lease is given back, and
 #        the job goes back into the queue; whoever leases the window next goes on after that step
 #   TERM (scancel, a preemption without notice): the same as far as Slurm leaves time, without going back into the queue
@@ -26,13 +26,37 @@ if [[ -n $stage ]]; then
   bundle=$staged
 fi
 
-# Code 3: the farm cannot be reached, its job may be waiting or moving.
-code=3
-while [[ $code == 3 && $stopping == no ]]; do
-  run "${worker[@]}" --redis "file://$data/farm.json" --data "$data" --bundle "$bundle" --ranks "$ranks" \
-    --host "$SLURMD_NODENAME" --launcher "$launcher" --wait-for-farm 86400 --idle-exit "$idle_exit" "${worker_options[@]}"
-  code=$?
-done
+# One group; $1: the place of its first GPU among those of the job.
+serve() {
+  # Code 3: the farm cannot be reached, its job may be waiting or moving.
+  local code=3
+  while [[ $code == 3 && $stopping == no ]]; do
+    run "${worker[@]}" --redis "file://$data/farm.json" --data "$data" --bundle "$bundle" --ranks "$ranks" --gpu "$1" \
+      --host "$SLURMD_NODENAME" --launcher "$launcher" --wait-for-farm 86400 --idle-exit "$idle_exit" "${worker_options[@]}"
+    code=$?
+  done
+  return "$code"
+}
+
+# A subshell has none of its parent's traps, and its own child to pass the signal on to. mpirun is not told that it is inside
+# Slurm, and keeps to this node: a step that it asks Slurm for waits for that of the group before.
+serve_beside() {
+  trap stop TERM INT
+  unset SLURM_JOB_ID SLURM_JOBID
+  serve "$1"
+}
+
+if ((groups == 1)); then
+  serve 0
+else
+  started=()
+  for ((group = 0; group < groups; ++group)); do
+    serve_beside $((group * ranks)) &
+    started+=($!)
+  done
+  wait_for "${started[@]}"
+fi
+code=$?
 
 if [[ $requeue == yes ]]; then
   echo "back into the queue, as restart $((${SLURM_RESTART_COUNT:-0} + 1))"

@@ -4,10 +4,10 @@ set -uo pipefail
 
 requeue=no
 stopping=no
-child=
+children=()
 stop() {
   stopping=yes
-  [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
+  [[ ${#children[@]} == 0 ]] || kill -TERM "${children[@]}" 2>/dev/null
 }
 trap 'requeue=yes; stop' USR1
 trap stop TERM INT
@@ -15,9 +15,20 @@ trap stop TERM INT
 # Bash heeds a signal only between commands, and while it waits for one in the background.
 run() {
   "$@" &
-  child=$!
+  wait_for $!
+}
+
+# Of processes in the background, whom what Slurm tells is passed on to: the code of the last one that failed, or 0.
+wait_for() {
+  local child code failure=0
+  children=("$@")
   [[ $stopping == no ]] || stop
-  while kill -0 "$child" 2>/dev/null; do wait "$child"; done
-  wait "$child"
+  for child in "${children[@]}"; do
+    while kill -0 "$child" 2>/dev/null; do wait "$child"; done
+    wait "$child"
+    code=$?
+    [[ $code == 0 ]] || failure=$code
+  done
+  return "$failure"
 }
 

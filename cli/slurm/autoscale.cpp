@@ -38,19 +38,20 @@ std::vector<std::string> surplus(const std::vector<SlurmJob>& jobs, std::int64_t
 void submit(const SlurmPlan& plan, std::int64_t count) {
   std::vector<std::string> words = plan.sbatch_options;
   words.insert(words.end(), {"--array=0-" + std::to_string(count - 1), plan.group_script().string()});
-  std::printf("groups %s: %lld more\n", slurm::sbatch(words).c_str(), static_cast<long long>(count));
+  std::printf("jobs of groups %s: %lld more\n", slurm::sbatch(words).c_str(), static_cast<long long>(count));
 }
 
 void look(const SlurmPlan& plan, const AutoscaleLimits& limits, queue::JobStore& store) {
   const Backlog backlog = read_backlog(store);
-  const std::int64_t wanted = wanted_groups(backlog, limits);
+  const std::int64_t wanted = plan.jobs_for(wanted_groups(backlog, limits));
   const std::vector<SlurmJob> jobs = standing_groups(plan);
   const auto there = static_cast<std::int64_t>(jobs.size());
   if (wanted > there) submit(plan, wanted - there);
   const std::vector<std::string> needless = surplus(jobs, wanted);
   slurm::scancel(needless);
   if (!needless.empty())
-    std::printf("%zu waiting groups cancelled: %lld are wanted\n", needless.size(), static_cast<long long>(wanted));
+    std::printf("%zu waiting jobs of groups cancelled: %lld are wanted\n", needless.size(),
+                static_cast<long long>(wanted));
   std::fflush(stdout);
 }
 

@@ -40,6 +40,22 @@ void check_data(const fs::path& data) {
     throw BadInput("--data may hold no '%', which means something to Slurm");
 }
 
+/// Of several groups in one job.
+void check_shared_job(const SlurmPlan& plan) {
+  if (plan.groups_per_job == 1) return;
+  const std::string text = "--groups-per-job " + std::to_string(plan.groups_per_job);
+  if (plan.nodes > 1 || plan.use_srun) {
+    throw BadInput(text + " with --nodes above 1 or --launcher srun: groups share the GPUs of one node, by mpirun");
+  }
+  if (plan.groups % plan.groups_per_job != 0 || plan.at_once % plan.groups_per_job != 0) {
+    throw BadInput(text + ": --groups and --at-once must be multiples of it");
+  }
+  if (plan.gpus_per_node > 0 && plan.groups_per_job * plan.ranks_per_node > plan.gpus_per_node) {
+    throw BadInput(text + " of " + std::to_string(plan.ranks_per_node) + " ranks are more than --gpus-per-node " +
+                   std::to_string(plan.gpus_per_node));
+  }
+}
+
 void check_operands(const std::vector<std::string>& operands) {
   if (operands.empty() || operands.front().starts_with("-")) return;
   throw BadInput("unexpected '" + operands.front() + "': options of sbatch stand behind '--'");
@@ -84,11 +100,13 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   if (arguments.has("stage")) plan.stage = arguments.text("stage");
   if (!plan.stage.empty() && !plan.stage.is_absolute())
     throw BadInput("--stage must be an absolute path, on each node");
-  plan.groups = arguments.integer("groups", plan.groups, 1, kMost);
+  plan.groups_per_job = arguments.integer("groups-per-job", plan.groups_per_job, 1, 1024);
+  plan.groups = arguments.integer("groups", plan.groups_per_job, 1, kMost);
   plan.at_once = arguments.integer("at-once", plan.at_once, 0, kMost);
   plan.nodes = arguments.integer("nodes", plan.nodes, 1, kMost);
   plan.gpus_per_node = arguments.integer("gpus-per-node", plan.gpus_per_node, 0, 1024);
-  plan.ranks_per_node = arguments.integer("ranks-per-node", std::max<std::int64_t>(1, plan.gpus_per_node), 1, 1024);
+  plan.ranks_per_node =
+      arguments.integer("ranks-per-node", std::max<std::int64_t>(1, plan.gpus_per_node / plan.groups_per_job), 1, 1024);
   plan.cpus_per_rank = arguments.integer("cpus-per-rank", plan.cpus_per_rank, 0, 1024);
   plan.drain_s = arguments.integer("drain", plan.drain_s, 1, kDay_s);
   plan.idle_exit_s = arguments.integer("idle-exit", plan.idle_exit_s, 0, 100 * kDay_s);
@@ -101,6 +119,7 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
         "--container with --nodes above 1 or --launcher srun: the MPI inside an image starts ranks on its own "
         "node only");
   }
+  check_shared_job(plan);
   for (auto [name, place] : {std::pair("time", &plan.time), std::pair("partition", &plan.partition),
                              std::pair("account", &plan.account), std::pair("reservation", &plan.reservation)}) {
     *place = arguments.text(name);

@@ -84,16 +84,17 @@ std::string farm_script(const SlurmPlan& plan) {
 }
 
 std::string group_script(const SlurmPlan& plan) {
-  Header header(plan, plan.group_job_name(), "Reelfarm: worker groups, one per task of the array");
-  header.line("array",
-              "0-" + std::to_string(plan.groups - 1) + (plan.at_once > 0 ? "%" + std::to_string(plan.at_once) : ""));
+  Header header(plan, plan.group_job_name(),
+                "Reelfarm: worker groups, " + std::to_string(plan.groups_per_job) + " per task of the array");
+  header.line("array", "0-" + std::to_string(plan.jobs_for(plan.groups) - 1) +
+                           (plan.at_once > 0 ? "%" + std::to_string(plan.jobs_for(plan.at_once)) : ""));
   header.line("nodes", plan.nodes);
-  header.line("ntasks-per-node", plan.ranks_per_node);
+  header.line("ntasks-per-node", plan.groups_per_job * plan.ranks_per_node);
   if (plan.cpus_per_rank > 0) header.line("cpus-per-task", plan.cpus_per_rank);
   if (plan.gpus_per_node > 0) header.line("gpus-per-node", plan.gpus_per_node);
   return header.text() + "\n# Settings\n" + setting("data", plan.data.string()) +
          setting("bundle", plan.bundle.string()) + setting("stage", plan.stage.string()) +
-         setting("worker", program(plan, "reelfarm-worker")) +
+         setting("worker", program(plan, "reelfarm-worker")) + setting("groups", std::to_string(plan.groups_per_job)) +
          setting("ranks", std::to_string(plan.nodes * plan.ranks_per_node)) + setting("launcher", launcher(plan)) +
          setting("idle_exit", std::to_string(plan.idle_exit_s)) + setting("worker_options", plan.worker_options) +
          "\n" + std::string(kSignals) + std::string(kGroupBody);

@@ -103,6 +103,16 @@ TEST_F(SlurmSubmit, DryRunPrintsWhatSbatchWouldGet) {
   EXPECT_FALSE(std::filesystem::exists(line_.path("data") / "slurm")) << "a dry run writes nothing";
 }
 
+TEST_F(SlurmSubmit, GroupsMayShareTheGpusOfAJob) {
+  const test::Ended ended =
+      submit({"--dry-run", "--groups", "16", "--at-once", "8", "--gpus-per-node", "8", "--groups-per-job", "4"});
+  ASSERT_EQ(ended.code, 0) << ended.errors;
+  for (const char* text : {"#SBATCH --array=0-3%2\n", "#SBATCH --ntasks-per-node=8\n", "#SBATCH --gpus-per-node=8\n",
+                           "groups='4'\n", "ranks='2'\n"}) {
+    EXPECT_THAT(ended.output, HasSubstr(text));
+  }
+}
+
 TEST_F(SlurmSubmit, WhatItPrintsIsAScript) {
   const test::Ended ended = submit({"--dry-run", "--container", "/bin/true", "--gpus-per-node", "1"});
   ASSERT_EQ(ended.code, 0) << ended.errors;
@@ -123,6 +133,9 @@ TEST_F(SlurmSubmit, BadInputIsRefusedBeforeAnythingIsWritten) {
       {{"--listen", "0.0.0.0:8080"}, "needs a token"},
       {{"--listen", "8080", "--token-file", "/no/token"}, "is not there"},
       {{"--listen", "here"}, "here"},
+      {{"--groups-per-job", "8", "--groups", "12"}, "must be multiples"},
+      {{"--groups-per-job", "2", "--nodes", "2"}, "--groups-per-job 2 with --nodes"},
+      {{"--groups-per-job", "4", "--gpus-per-node", "8", "--ranks-per-node", "4"}, "more than --gpus-per-node 8"},
       {{"now"}, "stand behind '--'"},
       {{"--container", "/no/image.sif"}, "is not there"},
   };

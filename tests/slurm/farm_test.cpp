@@ -242,5 +242,26 @@ TEST_F(SlurmFarm, MpirunStartsRanksOnBothNodesAndSrunOnOne) {
   EXPECT_FALSE(fs::is_empty(folder_.path() / "local")) << "the weights were not staged";
 }
 
+TEST_F(SlurmFarm, GroupsThatShareAJobDrainAndComeBackTogether) {
+  const auto ids = submit("--groups 2 --groups-per-job 2 --ranks-per-node 1");
+  const auto idle_groups = [&] {
+    std::istringstream lines(reelfarm("groups").out);
+    int count = 0;
+    for (std::string line; std::getline(lines, line);) count += line.find(" idle ") != std::string::npos ? 1 : 0;
+    return count;
+  };
+  // The stitcher is idle, too.
+  ASSERT_TRUE(eventually([&] { return idle_groups() == 3; })) << reelfarm("groups").out;
+  const std::vector<std::string> jobs = {ask(job_of(300))["job"], ask(job_of(300))["job"]};
+  for (const std::string& job : jobs) ASSERT_TRUE(running(job, 0, 10)) << "a group each";
+  cluster_->run("scancel --batch --signal=USR1 " + ids.at("groups") + "_0");
+  ASSERT_TRUE(eventually([&] { return restarts(ids.at("groups") + "_0") == 1; }));
+  for (const std::string& job : jobs) {
+    ASSERT_TRUE(done(job)) << ask("show " + job);
+    EXPECT_EQ(ask("status " + job)["windows"][0]["attempt"], 2) << "it was given back, and leased again";
+    expect_unharmed(job);
+  }
+}
+
 }  // namespace
 }  // namespace reelfarm::test
