@@ -8,7 +8,7 @@
 namespace reelfarm::nn {
 
 HostCopy::HostCopy(at::Tensor source) : source_(std::move(source)) {
-  if (source_.is_cpu()) {
+  if (!source_.defined() || source_.is_cpu()) {
     copy_ = source_;
     return;
   }

@@ -8,8 +8,8 @@
 namespace reelfarm::nn {
 
 /// A copy of a tensor in host memory that is made while the device works on: into pinned memory, on the stream of the
-/// thread that asks, behind what that stream has been given before. A tensor on the CPU is taken as it is. The source
-/// must not be written to before wait() has returned.
+/// thread that asks, behind what that stream has been given before. A tensor on the CPU, or an undefined one, is taken
+/// as it is. The source must not be written to before wait() has returned.
 class HostCopy {
  public:
   /// Returns at once.

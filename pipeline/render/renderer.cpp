@@ -13,6 +13,7 @@
 #include "pipeline/dit/noise.hpp"
 #include "pipeline/dit/shared_forward.hpp"
 #include "pipeline/nn/side_stream.hpp"
+#include "pipeline/render/frame_delivery.hpp"
 #include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/networks.hpp"
 #include "pipeline/render/turns.hpp"
@@ -269,14 +270,14 @@ void Renderer::decode(const at::Tensor& latents, const DecodeRequest& request,
   const nn::SideStream::Use beside_denoising(models_->decoding);
   const vae::DecodeOptions options = models_->decode_options(request, on_progress);
   const at::Tensor given = latents.to(models_->options.placement.device);
-  const auto on_chunk = [&](const vae::FrameChunk& chunk) {
-    on_frames({chunk.first_frame, chunk.rgb8.cpu(), chunk.rgb.defined() ? chunk.rgb.cpu() : at::Tensor()});
-  };
+  FrameDelivery delivery(on_frames);
+  const auto on_chunk = [&](const vae::FrameChunk& chunk) { delivery.put(chunk); };
   if (models_->decodes) {
     models_->decodes->decode(given, options, on_chunk);
   } else {
     models_->networks.vae->decode(given, options, on_chunk);
   }
+  delivery.finish();
 }
 
 at::Tensor to_frames(const video::Image& image) {

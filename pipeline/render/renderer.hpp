@@ -106,6 +106,7 @@ class Renderer {
                      const OnStep& on_step = {}) const;
 
   /// Decodes latents to 8-bit frames, the tail first where one is asked for; each frame comes at most once.
+  /// `on_frames` is called on a thread of its own while the next frames are decoded, and not any more on return.
   void decode(const at::Tensor& latents, const DecodeRequest& request,
               const std::function<void(DecodedFrames)>& on_frames, const OnProgress& on_progress = {}) const;
 
