@@ -83,7 +83,8 @@ class Timeline {
     const ServerTime started = job.started == ServerTime{} ? end : job.started;
     add_span(kQueueProcess, kJobRow, "queued", "queue", accepted, started);
     if (job.started == ServerTime{}) return;
-    add_span(kQueueProcess, kJobRow, std::string(over ? to_string(job.state) : "running"), "job", started, end);
+    add_span(kQueueProcess, kJobRow, over ? "running, then " + std::string(to_string(job.state)) : "running", "job",
+             started, end);
   }
 
   void add_task(const queue::TaskRecord& task, int row) {
