@@ -26,11 +26,15 @@ void put_plan_away(const queue::DataFolder& data, const std::string& job) {
 }  // namespace
 
 void remove_tree(const fs::path& path) {
+  // NFS leaves a file behind for as long as somebody has it open: then the error is right.
+  constexpr int kTries = 100;
   std::error_code error;
-  // Where somebody else removes the same, the library stumbles over what has gone meanwhile.
-  do {
+  for (int tries = 0; tries < kTries; ++tries) {
     fs::remove_all(path, error);
-  } while (error == std::errc::no_such_file_or_directory && fs::exists(fs::symlink_status(path)));
+    // The library stumbles over what others have removed meanwhile, or put there: a coordinator its last state.json.
+    const bool met_others = error == std::errc::no_such_file_or_directory || error == std::errc::directory_not_empty;
+    if (!met_others || !fs::exists(fs::symlink_status(path))) break;
+  }
   if (error && error != std::errc::no_such_file_or_directory) {
     throw artifacts::StorageError("remove", path, 0, error.value());
   }

@@ -13,7 +13,8 @@ namespace reelfarm::coordinator {
 /// artifacts::StorageError, queue::DataFolderError for a video outside of DATA, and queue::Error.
 void remove_files(queue::JobStore& store, const queue::DataFolder& data, const queue::Removal& removal);
 
-/// Removes a file, or a folder with all that is in it; others may be doing the same. Throws artifacts::StorageError.
+/// Removes a file, or a folder with all that is in it; others may be doing the same, or still
+/// write something there. Throws artifacts::StorageError.
 void remove_tree(const std::filesystem::path& path);
 
 /// Ends the removals that were interrupted; one that fails is logged and stays. Returns how many ended.

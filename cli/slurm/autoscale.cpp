@@ -67,6 +67,10 @@ int run_slurm_autoscale(const Arguments& arguments) {
   limits.worth_s = static_cast<double>(arguments.integer("worth", 600, 1, 86400));
   const std::chrono::seconds pause(arguments.integer("every", 30, 1, 86400));
   if (limits.least > limits.most) throw BadInput("--min is above --max");
+  if (limits.most % plan.groups_per_job != 0) {
+    throw BadInput("--max " + std::to_string(limits.most) + " is no multiple of --groups-per-job " +
+                   std::to_string(plan.groups_per_job) + ": jobs come and go whole");
+  }
   artifacts::create_folders(plan.data / "logs");
   artifacts::create_folders(plan.group_script().parent_path());
   artifacts::write_file_durably(plan.group_script(), group_script(plan));

@@ -136,7 +136,8 @@ TEST_F(Disk, GcLeavesJobsThatAreNotOverAlone) {
 
 TEST_F(Disk, GcTakesFoldersOfRemovedJobsAndLeavesThoseThatRedisHasLost) {
   const std::string removed = done_job();
-  ASSERT_EQ(run({"rm", removed}).code, 0);
+  const Ended rm = run({"rm", removed});
+  ASSERT_EQ(rm.code, 0) << rm.errors;
   old_file(folder_of(removed) / "windows" / "w0000" / "frames.mkv");
   aged(folder_of(removed));
   const fs::path lost = folder_of("j000000000000");

@@ -147,6 +147,14 @@ TEST_F(SlurmSubmit, BadInputIsRefusedBeforeAnythingIsWritten) {
   EXPECT_FALSE(std::filesystem::exists(line_.path("data")));
 }
 
+TEST_F(SlurmSubmit, AutoscaleCountsWholeJobs) {
+  const test::Ended ended =
+      line_.run({"slurm", "autoscale", "--once", "--data", line_.path("data").string(), "--bundle",
+                 line_.path("weights of a model").string(), "--max", "12", "--groups-per-job", "8"});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_THAT(ended.errors, HasSubstr("--max 12 is no multiple of --groups-per-job 8"));
+}
+
 TEST_F(SlurmSubmit, WithoutSlurmItSaysSo) {
   line_.environment["PATH"] = "/nowhere";
   const test::Ended ended = submit({});

@@ -35,6 +35,20 @@ class RemovalTest : public test::RebuildTest {
   Standing standing(const std::string& job) { return store_->standing({job}).at(0); }
 };
 
+TEST(RemoveTree, GoesOnWhereSomebodyStillWrites) {
+  const test::TemporaryFolder folder;
+  for (int round = 0; round < 50; ++round) {
+    const fs::path tree = folder.path() / "tree";
+    for (int i = 0; i < 20; ++i) fs::create_directories(tree / std::to_string(i));
+    std::thread writer([&] {
+      for (int i = 0; i < 40; ++i) std::ofstream(tree / ("late" + std::to_string(i))) << "x";
+    });
+    EXPECT_NO_THROW(remove_tree(tree));
+    writer.join();
+    EXPECT_FALSE(fs::exists(tree));
+  }
+}
+
 TEST_F(RemovalTest, KilledBeforeAnyFileWentTheJobStaysAwayAndTheJanitorEndsIt) {
   const std::string job = done_job();
   const fs::path video = video_of(job);
