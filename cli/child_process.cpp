@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-#include "queue/forked_child.hpp"
+#include "posix/forked_child.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kHealthyAfter{60};
 
 [[noreturn]] void become_child(const char* program, char* const* arguments, int output, pid_t parent) {
   ::setpgid(0, 0);
-  queue::prepare_forked_child(parent, SIGKILL);
+  posix::prepare_forked_child(parent, SIGKILL);
   const int null = ::open("/dev/null", O_RDONLY);
   if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);

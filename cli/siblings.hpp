@@ -7,10 +7,9 @@
 
 namespace reelfarm::cli {
 
-using coordinator::Captured;
 using coordinator::find_sibling;
 using coordinator::program_folder;
-using coordinator::run_and_capture;
+using coordinator::run_sibling;
 
 /// Becomes the program. Returns only by throwing BadInput.
 [[noreturn]] void become_sibling(const std::string& name, const std::vector<std::string>& words);

@@ -14,10 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "posix/descriptor.hpp"
+#include "posix/forked_child.hpp"
 #include "queue/detail/random.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "queue/errors.hpp"
-#include "queue/forked_child.hpp"
 
 namespace reelfarm::queue {
 namespace {
@@ -25,20 +26,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxSocketPath = 107;  // sun_path without its terminating zero
 constexpr std::chrono::milliseconds kPoll(5);
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::string system_text(int error) {
   return std::strerror(error);
@@ -98,22 +85,21 @@ std::string configuration(const PrivateRedisOptions& options, const std::string&
 }
 
 void write_private_file(const std::filesystem::path& path, const std::string& text) {
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (file.get() < 0 || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+  const posix::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     throw ServerStartError("cannot write " + path.string() + ": " + system_text(errno));
   }
 }
 
 /// Two servers on one append-only file would ruin it. The server inherits the descriptor, so the lock lives as long as
 /// it.
-int lock_directory(const std::filesystem::path& directory, Clock::time_point deadline) {
+posix::Descriptor lock_directory(const std::filesystem::path& directory, Clock::time_point deadline) {
   const std::filesystem::path path = directory / "redis.lock";
-  const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) throw ServerStartError("cannot open " + path.string() + ": " + system_text(errno));
-  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+  posix::Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) throw ServerStartError("cannot open " + path.string() + ": " + system_text(errno));
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK || Clock::now() >= deadline) {
       const std::string reason = system_text(errno);
-      ::close(lock);
       throw ServerStartError("another redis-server uses " + directory.string() + " (lock " + path.string() + ": " +
                              reason + ")");
     }
@@ -127,7 +113,7 @@ int lock_directory(const std::filesystem::path& directory, Clock::time_point dea
                                 bool die_with_parent) {
   // A session of its own: Ctrl-C in the terminal asks the farm to drain, which still needs its Redis.
   ::setsid();
-  prepare_forked_child(parent, die_with_parent ? SIGTERM : 0);
+  posix::prepare_forked_child(parent, die_with_parent ? SIGTERM : 0);
   const int null = ::open("/dev/null", O_RDONLY);
   if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
@@ -190,15 +176,15 @@ void PrivateRedis::start() {
   if (running()) return;
   const std::filesystem::path config = options_.directory / "redis.conf";
   write_private_file(config, configuration(options_, socket_.string()));
-  const FileDescriptor lock(lock_directory(options_.directory, Clock::now() + options_.lock_patience));
+  const posix::Descriptor lock = lock_directory(options_.directory, Clock::now() + options_.lock_patience);
   const std::filesystem::path log_path = options_.directory / "redis.log";
-  const FileDescriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (log.get() < 0) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));
+  const posix::Descriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw ServerStartError("pipe2: " + system_text(errno));
-  const FileDescriptor read_end(ends[0]);
+  const posix::Descriptor read_end(ends[0]);
   {
-    const FileDescriptor write_end(ends[1]);
+    const posix::Descriptor write_end(ends[1]);
     std::vector<std::string> words = {options_.program, config.string()};
     std::vector<char*> arguments;
     for (std::string& argument : words) arguments.push_back(argument.data());

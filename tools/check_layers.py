@@ -22,20 +22,21 @@ HEAVY = {"torch": TORCH, "CUDA": CUDA, "MPI": MPI}
 # module -> (our modules it may include, outside families it may not include). The longest prefix of a path decides.
 RULES = {
     "logging": ({"logging"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "queue": ({"queue"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "posix": ({"posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "queue": ({"queue", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "pipeline/windows": ({"pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/artifacts": ({"pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "pipeline/weights": ({"pipeline/weights", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "pipeline/weights": ({"pipeline/weights", "pipeline/windows", "pipeline/artifacts", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/tokenizers": ({"pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/video": ({"pipeline/video", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "pipeline/stitcher": ({"pipeline/stitcher", "pipeline/video", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "pipeline": ({"pipeline", "parallel"}, ["MPI", "hiredis"]),
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
     # Of the pipeline it knows how long a prompt may be, and nothing of models.
-    "coordinator": ({"coordinator", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "coordinator": ({"coordinator", "logging", "posix", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "coordinator/http": ({"coordinator/http", "logging"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "worker/agent": ({"worker/agent", "worker/protocol", "logging", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
-    "worker/protocol": ({"worker/protocol"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "worker/agent": ({"worker/agent", "worker/protocol", "logging", "posix", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "worker/protocol": ({"worker/protocol", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/stitcher": ({"worker/stitcher", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
                          "pipeline/video"}, ["torch", "CUDA", "MPI"]),
     "worker/ranks": ({"worker/ranks", "worker/protocol", "logging", "pipeline", "parallel"}, ["hiredis"]),
@@ -43,10 +44,10 @@ RULES = {
     "cli/bundle": ({"cli/bundle", "pipeline/weights", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/render": ({"cli/render", "pipeline", "parallel"}, ["hiredis"]),
     # enqueue --dry-run answers what the coordinator would: it calls the same planner instead of a copy.
-    "cli": ({"cli", "coordinator", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
+    "cli": ({"cli", "coordinator", "posix", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
 }
 FAMILIES = {**HEAVY, "ffmpeg": FFMPEG, "hiredis": HIREDIS}
-OURS = ("logging/", "queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
+OURS = ("logging/", "posix/", "queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
 
 
 def rule_of(path: str):
@@ -98,7 +99,7 @@ def main() -> int:
         return self_test()
     found = []
     checked = 0
-    for top in ("queue", "pipeline", "parallel", "coordinator", "worker", "cli"):
+    for top in ("posix", "queue", "pipeline", "parallel", "coordinator", "worker", "cli"):
         for path in sorted((ROOT / top).rglob("*")):
             if path.suffix in (".cpp", ".hpp", ".cu", ".cuh"):
                 checked += 1

@@ -12,7 +12,6 @@
 #include "cli/errors.hpp"
 #include "cli/siblings.hpp"
 #include "cli/text.hpp"
-#include "coordinator/submission/sibling.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
 
@@ -122,13 +121,12 @@ std::vector<Finding> judge_server(const queue::ServerFacts& facts) {
 }
 
 std::vector<Finding> check_bundle(const fs::path& folder, const FarmRecords& records) try {
-  const fs::path program = find_sibling("reelfarm-bundle");
-  const coordinator::Captured verified = coordinator::run_and_capture(program, {"verify", folder.string()});
+  const posix::Ended verified = run_sibling("reelfarm-bundle", {"verify", folder.string()});
   if (verified.exit_code != 0) {
     return {{Health::problem, "weights", folder.string() + ": " + one_line(verified.errors + verified.output, 300),
              "copy them again, or see docs/weights.md"}};
   }
-  const std::string facts = coordinator::run_and_capture(program, {"inspect", folder.string(), "--json"}).output;
+  const std::string facts = run_sibling("reelfarm-bundle", {"inspect", folder.string(), "--json"}).output;
   const bool known =
       std::any_of(records.bundles.begin(), records.bundles.end(),
                   [&](const queue::BundleLimits& bundle) { return facts.find(bundle.hash) != std::string::npos; });

@@ -8,17 +8,13 @@
 namespace reelfarm::cli::slurm {
 namespace {
 
-std::string output_of(const std::string& name, const std::vector<std::string>& words) {
-  std::filesystem::path program;
-  try {
-    program = find_sibling(name);
-  } catch (const BadInput& error) {
-    throw BadInput(std::string(error.what()) + ": is this a machine that submits to Slurm?");
-  }
-  const Captured captured = run_and_capture(program, words);
-  if (captured.exit_code == 0) return captured.output;
-  throw CommandError(kFarmUnreachable, name + " ended with code " + std::to_string(captured.exit_code) + ": " +
-                                           captured.errors.substr(0, captured.errors.find_last_not_of('\n') + 1));
+std::string output_of(const std::string& name, const std::vector<std::string>& words) try {
+  const posix::Ended ended = run_sibling(name, words);
+  if (ended.exit_code == 0) return ended.output;
+  throw CommandError(kFarmUnreachable, name + " ended with code " + std::to_string(ended.exit_code) + ": " +
+                                           ended.errors.substr(0, ended.errors.find_last_not_of('\n') + 1));
+} catch (const BadInput& error) {
+  throw BadInput(std::string(error.what()) + ": is this a machine that submits to Slurm?");
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
-#include <unistd.h>
-
 #include <sstream>
 
 #include "cli/slurm/bodies.hpp"
 #include "cli/slurm/plan.hpp"
+#include "posix/mpirun.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -64,9 +63,8 @@ Words program(const SlurmPlan& plan, const std::string& name) {
 std::string launcher(const SlurmPlan& plan) {
   // --kill-on-bad-exit: without it the others of a step wait for a rank that has died. --wait: and not for long.
   if (plan.use_srun) return "srun --mpi=pmix --kill-on-bad-exit=1 --wait=10 --cpu-bind=none";
-  std::string text = "mpirun --bind-to none --oversubscribe";
+  std::string text = posix::mpirun_words();
   if (plan.nodes > 1) text += " --map-by ppr:" + std::to_string(plan.ranks_per_node) + ":node";
-  if (::geteuid() == 0) text += " --allow-run-as-root";
   return text;
 }
 

@@ -73,7 +73,7 @@ FrameCache::Png FrameCache::run(Words words, const Words& after) {
   const std::filesystem::path file = scratch_ / (".frame-" + queue::make_job_id() + ".png");
   words.push_back(file.string());
   words.insert(words.end(), after.begin(), after.end());
-  const coordinator::Captured result = coordinator::run_and_capture(coordinator::find_sibling("reelfarm-image"), words);
+  const posix::Ended result = coordinator::run_sibling("reelfarm-image", words);
   if (result.exit_code == kNoSuchFrame) return std::nullopt;
   if (result.exit_code != 0) throw std::runtime_error(result.errors.substr(0, result.errors.find('\n')));
   std::string png = artifacts::read_file(file);

@@ -61,7 +61,7 @@ queue::ImageInput inspect_image(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error)) throw BadInput("the image " + path + " does not exist");
   if (!fs::is_regular_file(path, error)) throw BadInput("the image " + path + " is not a file");
-  const Captured result = run_and_capture(find_sibling("reelfarm-image"), {path});
+  const posix::Ended result = run_sibling("reelfarm-image", {path});
   if (result.exit_code != 0) {
     const std::string words = first_line(result.errors);
     throw BadInput(words.empty() ? "the image " + path + " cannot be read (reelfarm-image ended with code " +

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "posix/run_program.hpp"
+
 namespace reelfarm::coordinator {
 
 /// The folder of this program.
@@ -12,13 +14,8 @@ std::filesystem::path program_folder();
 /// A program of this installation: beside this one, else in PATH. Throws BadInput naming both places.
 std::filesystem::path find_sibling(const std::string& name);
 
-struct Captured {
-  int exit_code = 0;  ///< 128 + signal when it was killed
-  std::string output;
-  std::string errors;
-};
-
-/// Runs a program to its end and takes what it prints. Throws std::system_error when it cannot be started.
-Captured run_and_capture(const std::filesystem::path& program, const std::vector<std::string>& words);
+/// Runs that program to its end and takes what it prints. Throws BadInput as find_sibling() does, and
+/// std::system_error when it cannot be started.
+posix::Ended run_sibling(const std::string& name, const std::vector<std::string>& words);
 
 }  // namespace reelfarm::coordinator

@@ -16,7 +16,7 @@ void run(const Farm& farm, std::vector<std::string> words) {
   std::cout << "---- reelfarm";
   for (const std::string& word : words) std::cout << ' ' << word;
   words.insert(words.end(), {"--redis", farm.direct().url, "--data", farm.data().root().string()});
-  const cli::Captured said = cli::run_and_capture(cli::find_sibling("reelfarm"), words);
+  const posix::Ended said = cli::run_sibling("reelfarm", words);
   std::cout << '\n' << said.output << said.errors;
 }
 

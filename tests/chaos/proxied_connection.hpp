@@ -38,8 +38,8 @@ class OneWay {
 
 /// A client's connection and the one to the server that belongs to it.
 struct ProxiedConnection {
-  worker::Descriptor client;
-  worker::Descriptor server;
+  posix::Descriptor client;
+  posix::Descriptor server;
   OneWay to_server;
   OneWay to_client;
 

@@ -25,7 +25,7 @@ namespace reelfarm::chaos {
 namespace {
 
 using Clock = OneWay::Clock;
-using worker::Descriptor;
+using posix::Descriptor;
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);

@@ -34,8 +34,8 @@ class Proxy {
   void wake() const;
 
   std::filesystem::path server_socket_;
-  worker::Descriptor listener_;
-  worker::Descriptor wake_;
+  posix::Descriptor listener_;
+  posix::Descriptor wake_;
   int port_ = 0;
   std::atomic<std::chrono::milliseconds> delay_{std::chrono::milliseconds(0)};
   std::atomic<bool> black_hole_{false};

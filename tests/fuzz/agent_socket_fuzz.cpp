@@ -10,6 +10,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace reelfarm::worker;
+  using reelfarm::posix::Descriptor;
   constexpr std::size_t kFitsTheSocket = 64 << 10;
   size = std::min(size, kFitsTheSocket);
   int ends[2];

@@ -16,7 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "queue/forked_child.hpp"
+#include "posix/forked_child.hpp"
 #include "tests/e2e/farm.hpp"
 #include "tests/slurm/process_tree.hpp"
 
@@ -139,7 +139,7 @@ pid_t SlurmCluster::start(const std::string& name, const std::vector<std::string
   const pid_t child = ::fork();
   if (child == 0) {
     ::setsid();
-    queue::prepare_forked_child(parent, SIGKILL);
+    posix::prepare_forked_child(parent, SIGKILL);
     ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
     ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644), STDOUT_FILENO);
     ::dup2(STDOUT_FILENO, STDERR_FILENO);

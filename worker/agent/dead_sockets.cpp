@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include "worker/protocol/line_channel.hpp"
+#include "posix/descriptor.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -21,7 +21,7 @@ bool nobody_listens(const fs::path& path) {
   address.sun_family = AF_UNIX;
   if (path.native().size() >= sizeof address.sun_path) return false;
   path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const posix::Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return socket && ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
          errno == ECONNREFUSED;
 }

@@ -25,13 +25,13 @@ constexpr int kBadInput = 2;
 constexpr int kFarmUnreachable = 3;
 
 /// SIGTERM and SIGINT as a descriptor that becomes readable.
-reelfarm::worker::Descriptor termination_signals() {
+reelfarm::posix::Descriptor termination_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
-  reelfarm::worker::Descriptor descriptor(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  reelfarm::posix::Descriptor descriptor(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!descriptor) throw std::system_error(errno, std::generic_category(), "signalfd");
   return descriptor;
 }
@@ -79,7 +79,7 @@ int run(int argc, char** argv) {
   if (!command) return 0;
   logging::start(kProgram, command->log_format);
   // Blocked before any thread exists, so that every thread inherits it.
-  const worker::Descriptor signals = termination_signals();
+  const posix::Descriptor signals = termination_signals();
   const queue::BundleLimits limits = worker::inspect_bundle(command->bundle_program, command->bundle);
   command->agent.deadlines.load_bytes = bytes_below(command->bundle);
   if (!wait_for_farm(*command, signals.get())) return 0;

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "posix/mpirun.hpp"
+
 namespace reelfarm::worker {
 namespace {
 
@@ -20,13 +22,6 @@ std::vector<std::string> split_words(const std::string& text) {
   std::vector<std::string> words;
   for (std::string word; stream >> word;) words.push_back(word);
   return words;
-}
-
-std::string default_launcher() {
-  // mpirun binds two ranks or fewer to one core each, which would leave a rank's threads one core; and refuses root.
-  std::string launcher = "mpirun --bind-to none --oversubscribe";
-  if (::geteuid() == 0) launcher += " --allow-run-as-root";
-  return launcher;
 }
 
 std::filesystem::path beside_this_program(const std::string& name) {
@@ -79,7 +74,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("bundle", po::value(&bundle)->required(), "folder with the weights");
   add("ranks", po::value(&agent.launch.ranks)->default_value(1), "MPI ranks of the group");
-  add("launcher", po::value(&launcher)->default_value(default_launcher()),
+  add("launcher", po::value(&launcher)->default_value(posix::mpirun_words()),
       "what starts the ranks; '-n RANKS PROGRAM ...' is added");
   add("mesh", po::value(&mesh), "ulysses x ring, as UxR");
   add("device", po::value(&device)->default_value("auto"), "auto, cpu or cuda");

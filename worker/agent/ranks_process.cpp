@@ -14,7 +14,7 @@
 #include <sstream>
 #include <system_error>
 
-#include "queue/forked_child.hpp"
+#include "posix/forked_child.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -74,7 +74,7 @@ RanksProcess::RanksProcess(const LaunchPlan& plan) {
   }
   if (launcher_ == 0) {
     ::setsid();
-    queue::prepare_forked_child(parent, SIGKILL);
+    posix::prepare_forked_child(parent, SIGKILL);
     // Threads of one rank that wait for each other must not spin on a core that another rank or station could use.
     // libgomp reads this when it is loaded, so the rank itself could not set it any more.
     ::setenv("OMP_WAIT_POLICY", "PASSIVE", 0);

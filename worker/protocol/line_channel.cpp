@@ -30,8 +30,8 @@ sockaddr_un address_of(const std::filesystem::path& path) {
   return address;
 }
 
-Descriptor stream_socket() {
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+posix::Descriptor stream_socket() {
+  posix::Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) fail("cannot make a local socket");
   return socket;
 }
@@ -42,27 +42,11 @@ bool peer_has_gone(int error) {
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-int Descriptor::release() noexcept {
-  return std::exchange(fd_, -1);
-}
-
-LineChannel::LineChannel(Descriptor socket) : socket_(std::move(socket)) {}
+LineChannel::LineChannel(posix::Descriptor socket) : socket_(std::move(socket)) {}
 
 LineChannel LineChannel::connect(const std::filesystem::path& path) {
   const sockaddr_un address = address_of(path);
-  Descriptor socket = stream_socket();
+  posix::Descriptor socket = stream_socket();
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     fail("cannot connect to the agent's socket '" + path.string() + "'");
   }
@@ -129,7 +113,7 @@ std::optional<LineChannel> Listener::accept() {
   if (::poll(&ready, 1, 0) <= 0) return std::nullopt;
   const int fd = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC);
   if (fd < 0) return std::nullopt;
-  return LineChannel(Descriptor(fd));
+  return LineChannel(posix::Descriptor(fd));
 }
 
 }  // namespace reelfarm::worker

@@ -5,30 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "posix/descriptor.hpp"
+
 namespace reelfarm::worker {
-
-/// An owned file descriptor; -1 when empty.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  int release() noexcept;
-
- private:
-  int fd_ = -1;
-};
 
 /// A connected stream socket that carries lines. Not thread-safe; reading and writing may be on two threads.
 /// Every method throws std::system_error when the socket fails otherwise than by its peer going away.
 class LineChannel {
  public:
-  explicit LineChannel(Descriptor socket);
+  explicit LineChannel(posix::Descriptor socket);
 
   /// Connects to the listening socket at `path`.
   static LineChannel connect(const std::filesystem::path& path);
@@ -45,7 +30,7 @@ class LineChannel {
   int descriptor() const { return socket_.get(); }
 
  private:
-  Descriptor socket_;
+  posix::Descriptor socket_;
   std::string buffer_;
 };
 
@@ -66,7 +51,7 @@ class Listener {
 
  private:
   std::filesystem::path path_;
-  Descriptor socket_;
+  posix::Descriptor socket_;
 };
 
 }  // namespace reelfarm::worker

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <string>
 
 #include "pipeline/weights/errors.hpp"
+#include "posix/descriptor.hpp"
 
 namespace reelfarm::weights::detail {
 namespace {
@@ -18,26 +18,12 @@ namespace {
   throw WeightError("weights: cannot " + std::string(what) + " " + file.string() + ": " + std::strerror(error));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& file) {
   // O_NONBLOCK: a FIFO in the place of a file is then refused below instead of waiting for a writer.
-  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) fail(file, "open", errno);
+  const posix::Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) fail(file, "open", errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail(file, "stat", errno);
   if (!S_ISREG(status.st_mode)) throw WeightError("weights: " + file.string() + " is not a regular file");

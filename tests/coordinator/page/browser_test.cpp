@@ -60,10 +60,9 @@ TEST_F(Browser, WatchesAJobFromQueuedToDone) {
   std::ifstream farm(data() / "farm.json");
   const auto page = nlohmann::json::parse(farm).at("page").get<std::string>();
   const std::filesystem::path shots = std::filesystem::path(REELFARM_BIN_DIR).parent_path() / "page-shots";
-  const coordinator::Captured ended = coordinator::run_and_capture(
-      coordinator::find_sibling("python3"),
-      {std::string(REELFARM_SOURCE_DIR) + "/tests/coordinator/page/watch_a_job.py", "--page", page + "/", "--image",
-       line_->path("first.png").string(), "--shots", shots.string()});
+  const posix::Ended ended = coordinator::run_sibling(
+      "python3", {std::string(REELFARM_SOURCE_DIR) + "/tests/coordinator/page/watch_a_job.py", "--page", page + "/",
+                  "--image", line_->path("first.png").string(), "--shots", shots.string()});
   if (ended.exit_code == 77) GTEST_SKIP() << ended.output;
   EXPECT_EQ(ended.exit_code, 0) << ended.output << ended.errors << "\nscreenshots: " << shots;
 }

@@ -1,4 +1,4 @@
-#include "queue/forked_child.hpp"
+#include "posix/forked_child.hpp"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -6,7 +6,7 @@
 
 #include <initializer_list>
 
-namespace reelfarm::queue {
+namespace reelfarm::posix {
 
 void prepare_forked_child(pid_t parent, int death_signal) {
   if (death_signal != 0) {
@@ -19,4 +19,4 @@ void prepare_forked_child(pid_t parent, int death_signal) {
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
 }
 
-}  // namespace reelfarm::queue
+}  // namespace reelfarm::posix
