@@ -59,9 +59,12 @@ int check_everything(const Arguments& arguments, std::vector<Finding>& findings)
     return code;
   };
   try {
-    queue::JobStore store = connect(arguments, data);
+    // A server that every other command refuses is looked at all the same, and told what it is refused for.
+    queue::JobStore store = connect(arguments, data, /*check_server=*/false);
+    const queue::ServerFacts facts = queue::read_server_facts(store.options());
+    add(findings, judge_server(facts));
+    if (!facts.supported) return kJobFailed;
     findings.push_back(judge_latency(round_trip_ms(store)));
-    add(findings, judge_server(queue::read_server_facts(store.options())));
     const std::string farm_id = store.farm_id();
     if (farm_id.empty()) {
       findings.push_back(

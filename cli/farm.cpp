@@ -40,8 +40,9 @@ queue::StoreOptions store_options(const Arguments& arguments, const queue::DataF
   return options;
 }
 
-queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data) {
+queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data, bool check_server) {
   queue::StoreOptions options = store_options(arguments, data);
+  options.check_server = check_server;
   try {
     return queue::JobStore(options);
   } catch (const queue::ConnectionError& error) {

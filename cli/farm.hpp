@@ -15,8 +15,8 @@ queue::DataFolder data_folder(const Arguments& arguments);
 /// says it.
 queue::StoreOptions store_options(const Arguments& arguments, const queue::DataFolder& data);
 
-/// Connects. Throws as queue::JobStore does.
-queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data);
+/// Connects. Throws as queue::JobStore does. `check_server`: StoreOptions::check_server.
+queue::JobStore connect(const Arguments& arguments, const queue::DataFolder& data, bool check_server = true);
 
 /// Throws BadInput when --hours is there and names no times of day: a worker would only say so when it starts.
 void check_hours(const Arguments& arguments);

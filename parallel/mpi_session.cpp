@@ -25,6 +25,15 @@ MpiSession::~MpiSession() {
   MPI_Finalize();
 }
 
+std::string MpiSession::library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  const auto lock = one_mpi_call();
+  check_mpi(MPI_Get_library_version(text, &length), "MPI_Get_library_version");
+  const std::string words = text;
+  return words.substr(0, words.find_first_of(",\n"));  // behind it: who built it where
+}
+
 std::unique_ptr<ProcessGroup> MpiSession::world(std::chrono::milliseconds patience) {
   MPI_Comm own = MPI_COMM_NULL;
   {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include "parallel/process_group.hpp"
 
@@ -16,6 +17,9 @@ class MpiSession {
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
+
+  /// What the MPI library says of itself, as "Open MPI v4.1.4"; while a session lives.
+  static std::string library();
 
   /// The environment variable in which Open MPI's mpirun tells a rank its place on its machine.
   static constexpr const char* kLocalRank = "OMPI_COMM_WORLD_LOCAL_RANK";

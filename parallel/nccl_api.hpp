@@ -32,6 +32,9 @@ class NcclApi {
   NcclApi(const NcclApi&) = delete;
   NcclApi& operator=(const NcclApi&) = delete;
 
+  /// ncclGetVersion: 22807 for 2.28.7.
+  virtual int version() = 0;
+
   virtual NcclId unique_id() = 0;
   /// ncclCommInitRankConfig on the current device. To be asked for its state() until that is ready.
   virtual NcclHandle begin_init(int size, const NcclId& id, int rank) = 0;

@@ -37,6 +37,7 @@ class LoadedNccl final : public NcclApi {
  public:
   LoadedNccl() {
     const Library library;
+    library.find(version_, "ncclGetVersion");
     library.find(unique_id_, "ncclGetUniqueId");
     library.find(init_, "ncclCommInitRankConfig");
     library.find(group_start_, "ncclGroupStart");
@@ -49,6 +50,12 @@ class LoadedNccl final : public NcclApi {
     library.find(abort_, "ncclCommAbort");
     library.find(error_string_, "ncclGetErrorString");
     library.find(last_error_, "ncclGetLastError");
+  }
+
+  int version() override {
+    int number = 0;
+    check(version_(&number), "ncclGetVersion", nullptr);
+    return number;
   }
 
   NcclId unique_id() override {
@@ -117,6 +124,7 @@ class LoadedNccl final : public NcclApi {
                     (details != nullptr ? details : ""));
   }
 
+  decltype(ncclGetVersion)* version_ = nullptr;
   decltype(ncclGetUniqueId)* unique_id_ = nullptr;
   decltype(ncclCommInitRankConfig)* init_ = nullptr;
   decltype(ncclGroupStart)* group_start_ = nullptr;

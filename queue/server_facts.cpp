@@ -45,6 +45,11 @@ ServerFacts read_server_facts(const StoreOptions& options) {
   detail::RedisConnection connection(detail::connection_options(options));
   ServerFacts facts;
   facts.version = detail::info_value(detail::info(connection, "server"), "redis_version");
+  facts.supported = detail::version_is_supported(facts.version);
+  const std::string memory = detail::info(connection, "memory");
+  facts.eviction = detail::info_value(memory, "maxmemory_policy");
+  facts.memory = std::atoll(detail::info_value(memory, "used_memory").c_str());
+  facts.memory_max = std::atoll(detail::info_value(memory, "maxmemory").c_str());
   const std::string persistence = detail::info(connection, "persistence");
   facts.append_only = detail::info_value(persistence, "aof_enabled") == "1";
   facts.writes_fail = detail::info_value(persistence, "aof_last_write_status") == "err" ||

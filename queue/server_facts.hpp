@@ -8,9 +8,16 @@ namespace reelfarm::queue {
 
 struct StoreOptions;
 
+/// What the scripts and commands of the queue need.
+inline constexpr const char* kLeastRedisVersion = "6.2";
+
 /// What a farm's Redis says of itself, and how long it takes.
 struct ServerFacts {
   std::string version{};
+  bool supported = true;        ///< the version is kLeastRedisVersion or newer
+  std::string eviction{};       ///< maxmemory-policy; anything but "noeviction" may throw jobs away
+  std::int64_t memory = 0;      ///< bytes in use
+  std::int64_t memory_max = 0;  ///< bytes, its maxmemory; 0: no limit
   bool append_only = false;
   std::string fsync{};              ///< "always", "everysec", "no"; empty: it does not say (a managed server)
   bool writes_fail = false;         ///< the last write or rewrite of the append-only file went wrong

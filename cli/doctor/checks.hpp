@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "posix/run_program.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
 #include "queue/server_facts.hpp"
@@ -51,7 +53,15 @@ std::vector<Finding> judge_server(const queue::ServerFacts& facts);
 std::vector<Finding> check_bundle(const std::filesystem::path& folder, const FarmRecords& records);
 Finding check_driver();
 
-/// The programs and the driver that this machine needs to submit (problem) and to run a farm (note).
+/// Two ranks under MPI on this machine, and its GPUs: `LAUNCHER -n 2 RANKS --self-test`, and what its lines
+/// (worker/ranks/self_test.hpp) say. What hangs is killed at `limit`, and named; loading CUDA's libraries from a
+/// network file system may take most of it.
+std::vector<Finding> check_ranks(std::vector<std::string> launcher, const std::filesystem::path& ranks,
+                                 std::chrono::seconds limit = std::chrono::minutes(3));
+/// Pure.
+std::vector<Finding> judge_ranks(const posix::Ended& ended, std::chrono::seconds limit);
+
+/// The programs, ranks and GPUs, and the driver that this machine needs to submit (problem) and to run a farm (note).
 std::vector<Finding> check_programs();
 
 }  // namespace reelfarm::cli

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "cli/doctor/checks.hpp"
@@ -14,6 +15,7 @@
 #include "cli/text.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "posix/mpirun.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -82,44 +84,6 @@ Finding judge_storage(double durable_write_ms) {
           "the farm is not harmed, and slow to answer if Redis keeps its files here: give it a faster disk (--redis)"};
 }
 
-Finding judge_latency(double round_trip_ms) {
-  constexpr double kSlow_ms = 50;  // an agent talks to it a few times a second, between looks at its ranks
-  char text[80];
-  std::snprintf(text, sizeof text, "answers within %.1f ms", round_trip_ms);
-  if (round_trip_ms <= kSlow_ms) return {Health::ok, "redis latency", text};
-  return {Health::note, "redis latency", text, "look at the network to the server, and at its load and disk"};
-}
-
-std::vector<Finding> judge_server(const queue::ServerFacts& facts) {
-  constexpr double kSlow_ms = 50;
-  std::vector<Finding> findings = {{Health::ok, "redis", "version " + facts.version + ", evicts nothing"}};
-  const std::string kept = facts.append_only
-                               ? "append-only file, appendfsync " + (facts.fsync.empty() ? "not told" : facts.fsync)
-                               : "no append-only file";
-  if (facts.writes_fail) {
-    findings.push_back({Health::problem, "redis keeps", kept + ", and its last write there failed",
-                        "look at the server's log and its disk"});
-  } else if (!facts.append_only || facts.fsync == "no") {
-    findings.push_back({Health::problem, "redis keeps", kept + ": a crash loses what was queued since it last wrote",
-                        "set appendonly yes and appendfsync everysec or always (deploy/redis/redis.conf)"});
-  } else if (facts.fsync == "everysec") {
-    findings.push_back({Health::ok, "redis keeps", kept + ": a crash of its machine may lose the last second"});
-  } else {
-    findings.push_back({Health::ok, "redis keeps", kept});
-  }
-  if (!facts.slowest_write_ms) return findings;
-  char text[80];
-  std::snprintf(text, sizeof text, "takes a write within %.1f ms; %lld had to wait for the disk",
-                *facts.slowest_write_ms, static_cast<long long>(facts.delayed_fsyncs));
-  if (*facts.slowest_write_ms <= kSlow_ms) {
-    findings.push_back({Health::ok, "redis disk", text});
-  } else {
-    findings.push_back(
-        {Health::note, "redis disk", text, "give its append-only file a faster disk, of its own if it can be"});
-  }
-  return findings;
-}
-
 std::vector<Finding> check_bundle(const fs::path& folder, const FarmRecords& records) try {
   const posix::Ended verified = run_sibling("reelfarm-bundle", {"verify", folder.string()});
   if (verified.exit_code != 0) {
@@ -149,13 +113,19 @@ Finding check_driver() {
 }
 
 std::vector<Finding> check_programs() {
-  return {check_sibling("reelfarm-image", Health::problem, "submit images"),
-          check_sibling("reelfarm-coordinator", Health::note, "run a farm here"),
-          check_sibling("reelfarm-stitcher", Health::note, "run a farm here"),
-          check_sibling("reelfarm-worker", Health::note, "run worker groups here"),
-          check_sibling("reelfarm-ranks", Health::note, "run worker groups here"),
-          check_mpirun(),
-          check_driver()};
+  std::vector<Finding> findings = {check_sibling("reelfarm-image", Health::problem, "submit images"),
+                                   check_sibling("reelfarm-coordinator", Health::note, "run a farm here"),
+                                   check_sibling("reelfarm-stitcher", Health::note, "run a farm here"),
+                                   check_sibling("reelfarm-worker", Health::note, "run worker groups here"),
+                                   check_driver()};
+  const Finding ranks = check_sibling("reelfarm-ranks", Health::note, "run worker groups here");
+  const Finding mpirun = check_mpirun();
+  findings.insert(findings.end(), {ranks, mpirun});
+  if (ranks.health != Health::ok || mpirun.health != Health::ok) return findings;
+  std::istringstream words(posix::mpirun_words());
+  const std::vector<std::string> launcher{std::istream_iterator<std::string>(words), {}};
+  for (Finding& finding : check_ranks(launcher, ranks.text)) findings.push_back(std::move(finding));
+  return findings;
 }
 
 }  // namespace reelfarm::cli

@@ -4,12 +4,10 @@
 #include <string>
 
 #include "queue/errors.hpp"
+#include "queue/server_facts.hpp"
 
 namespace reelfarm::queue::detail {
 namespace {
-
-constexpr int kMajor = 6;
-constexpr int kMinor = 2;
 
 bool takes_snapshots(RedisConnection& connection) {
   const ReplyPtr reply = connection.command({"CONFIG", "GET", "save"});
@@ -30,15 +28,22 @@ std::string info(RedisConnection& connection, const char* section) {
   return "\n" + Reply(connection.command({"INFO", section}).get()).text();
 }
 
+bool version_is_supported(const std::string& version) {
+  int major = 0;
+  int minor = 0;
+  int least_major = 0;
+  int least_minor = 0;
+  std::sscanf(kLeastRedisVersion, "%d.%d", &least_major, &least_minor);
+  if (std::sscanf(version.c_str(), "%d.%d", &major, &minor) != 2) return false;
+  return major > least_major || (major == least_major && minor >= least_minor);
+}
+
 void check_server(RedisConnection& connection, bool allow_volatile) {
   const std::string where = "Redis at " + connection.url().redacted();
   const std::string version = info_value(info(connection, "server"), "redis_version");
-  int major = 0;
-  int minor = 0;
-  if (std::sscanf(version.c_str(), "%d.%d", &major, &minor) != 2 || major < kMajor ||
-      (major == kMajor && minor < kMinor)) {
+  if (!version_is_supported(version)) {
     throw UnsupportedServerError(where + " has version " + (version.empty() ? "unknown" : version) + "; " +
-                                 std::to_string(kMajor) + "." + std::to_string(kMinor) + " or newer is needed");
+                                 kLeastRedisVersion + " or newer is needed");
   }
   const std::string policy = info_value(info(connection, "memory"), "maxmemory_policy");
   if (policy != "noeviction") {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cli/doctor/checks.hpp"
+#include "queue/private_redis.hpp"
 #include "tests/cli/job_farm.hpp"
 
 namespace reelfarm::cli {
@@ -111,7 +112,8 @@ TEST(JudgeLatency, ASlowServerIsNotedWithItsFigure) {
 }
 
 TEST(JudgeServer, SaysHowSafeWhatRedisTakesIs) {
-  queue::ServerFacts facts{.version = "7.0.15", .append_only = true, .fsync = "always", .slowest_write_ms = 3.25};
+  queue::ServerFacts facts{
+      .version = "7.0.15", .eviction = "noeviction", .append_only = true, .fsync = "always", .slowest_write_ms = 3.25};
   const auto worst = [&] {
     Finding found;
     for (const Finding& finding : judge_server(facts)) {
@@ -134,6 +136,28 @@ TEST(JudgeServer, SaysHowSafeWhatRedisTakesIs) {
   EXPECT_THAT(worst().text, HasSubstr("no append-only file"));
   facts.writes_fail = true;
   EXPECT_THAT(worst().text, HasSubstr("its last write there failed"));
+}
+
+TEST(JudgeServer, AnOldServerIsAProblem) {
+  queue::ServerFacts facts{.version = "5.0.3", .supported = false, .eviction = "noeviction"};
+  const Finding finding = judge_server(facts)[0];
+  EXPECT_EQ(finding.health, Health::problem);
+  EXPECT_EQ(finding.text, "version 5.0.3; 6.2 or newer is needed");
+}
+
+TEST(JudgeServer, SaysWhatMemoryItUsesAndThrowsAway) {
+  queue::ServerFacts facts{.version = "7.0.15", .eviction = "noeviction", .memory = 3 << 20};
+  const auto memory = [&] { return judge_server(facts)[1]; };
+  EXPECT_EQ(memory().health, Health::ok);
+  EXPECT_EQ(memory().text, "3.0 MiB used, no limit, evicts nothing");
+  facts.memory_max = 100 << 20;
+  EXPECT_EQ(memory().text, "3.0 MiB used of 100.0 MiB, evicts nothing");
+  facts.memory = 95 << 20;
+  EXPECT_EQ(memory().health, Health::note);
+  facts.eviction = "allkeys-lru";
+  EXPECT_EQ(memory().health, Health::problem);
+  EXPECT_THAT(memory().text, HasSubstr("maxmemory-policy allkeys-lru"));
+  EXPECT_THAT(memory().hint, HasSubstr("noeviction"));
 }
 
 TEST(CheckFarm, HostsWhoseClockIsWrongAreNamed) {
@@ -168,8 +192,8 @@ TEST_F(Doctor, AFarmThatWorksHasNoProblem) {
     EXPECT_NE(finding.at("health"), "error") << finding;
     seen.insert(finding.at("what"));
   }
-  for (const char* what : {"redis", "redis latency", "redis keeps", "redis disk", "data", "storage", "driver", "clock",
-                           "coordinator", "disk", "groups", "stitchers", "reelfarm-image"}) {
+  for (const char* what : {"redis", "redis memory", "redis latency", "redis keeps", "redis disk", "data", "storage",
+                           "driver", "clock", "coordinator", "disk", "groups", "stitchers", "reelfarm-image"}) {
     EXPECT_TRUE(seen.contains(what)) << what;
   }
 }
@@ -180,6 +204,17 @@ TEST_F(Doctor, AFolderThatIsNotTheFarmsIsAProblem) {
   EXPECT_EQ(ended.code, 4);
   EXPECT_THAT(ended.output, testing::ContainsRegex("error +data"));
   EXPECT_THAT(ended.output, HasSubstr("-> name the farm's folder with --data"));
+}
+
+TEST(DoctorOfAnotherServer, SaysWhatAnEvictingOneIsRefusedFor) {
+  test::CommandLine line;
+  queue::PrivateRedis redis({.directory = line.path("redis"), .maxmemory_policy = "allkeys-lru"});
+  const Ended ended = line.run({"doctor", "--redis", redis.url()});
+  EXPECT_EQ(ended.code, 4);
+  EXPECT_THAT(ended.output,
+              testing::ContainsRegex("error +redis memory +maxmemory-policy allkeys-lru.* used without a limit yet"));
+  EXPECT_THAT(ended.output, HasSubstr("-> set maxmemory-policy noeviction"));
+  EXPECT_THAT(ended.output, testing::ContainsRegex("ok +redis +version "));
 }
 
 TEST(DoctorWithoutAFarm, SaysWhatCanBeSaid) {

@@ -83,6 +83,8 @@ class ScriptedNccl final : public NcclApi {
   ScriptedNccl(ScriptedFabric& fabric, std::shared_ptr<Device> device, const NcclScript& script)
       : fabric_(fabric), device_(std::move(device)), script_(script) {}
 
+  int version() override { return 22807; }
+
   NcclId unique_id() override {
     const std::lock_guard lock(fabric_.mutex);
     NcclId id{};

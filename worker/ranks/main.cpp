@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <thread>
@@ -25,6 +27,7 @@
 #include "pipeline/weights/bundle_hash.hpp"
 #include "worker/protocol/line_channel.hpp"
 #include "worker/ranks/options.hpp"
+#include "worker/ranks/self_test.hpp"
 #include "worker/ranks/window_line.hpp"
 
 namespace {
@@ -86,6 +89,17 @@ worker::Ready ready_of(const Plan& plan) {
   return ready;
 }
 
+/// As options->self_test says. Gives the exit code.
+int test_this_machine(int argc, char** argv) {
+  const worker::SelfTestSink say = [](const nlohmann::json& line) {
+    std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+  };
+  worker::begin_self_test(say);
+  parallel::MpiSession session(argc, argv);
+  worker::run_self_test(*parallel::MpiSession::world(), say);
+  return 0;
+}
+
 /// Passes orders on until the agent says shutdown or goes away.
 void serve(worker::LineChannel& channel, worker::WindowLine& line, worker::StopRequests& stops) {
   for (;;) {
@@ -143,6 +157,7 @@ int main(int argc, char** argv) {
     const auto options = worker::read_options(argc, argv);
     if (!options) return 0;
     logging::start(kProgram, options->log_format);
+    if (options->self_test) return test_this_machine(argc, argv);
     render::take_own_gpu(options->device, options->gpu, std::getenv(parallel::MpiSession::kLocalRank),
                          std::getenv(render::kVisibleGpus));
     parallel::MpiSession session(argc, argv);

@@ -17,6 +17,10 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
       "hand.\n\nOptions");
   auto add = options.add_options();
   add("help,h", "this text");
+  add("self-test", po::bool_switch(&read.self_test),
+      "instead: try MPI, and the GPUs and NCCL where there are any, and say on stdout what came of it, one JSON object "
+      "a "
+      "line");
   add("bundle", po::value(&bundle)->required(), "folder with the weights");
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("agent-socket", po::value(&socket)->required(), "where the agent listens");
@@ -36,6 +40,11 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
     if (values.contains("help")) {
       std::cout << options;
       return std::nullopt;
+    }
+    // What rendering needs is not asked for then.
+    if (values["self-test"].as<bool>()) {
+      read.self_test = true;
+      return read;
     }
     po::notify(values);
   } catch (const po::error& error) {

@@ -16,6 +16,7 @@ class OptionError : public std::runtime_error {
 };
 
 struct RanksOptions {
+  bool self_test = false;  ///< what reelfarm doctor asks for: nothing else is looked at then
   std::filesystem::path bundle;
   std::filesystem::path data;
   std::filesystem::path agent_socket;
