@@ -74,8 +74,9 @@ const Rows kSubmit = {
 const Rows kParts = {
     {"device", "D", "auto", "auto, cpu or cuda"},
     {"dtype", "D", "auto",
-     "auto, fp32, bf16, fp8 (8-bit products, on GPUs that have them) or int8 (8-bit weights); auto is what suits the "
-     "device"},
+     "auto, fp32, bf16, fp8 (8-bit products, on GPUs that have them), int8 (8-bit weights) or w8a8 (int8 products, "
+     "from "
+     "Ampere on); auto is what suits the device"},
     {"max-memory", "SIZE", "all of it",
      "memory of each GPU, such as 16G; weights that do not fit are streamed from host memory"},
     {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},

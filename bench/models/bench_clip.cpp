@@ -135,8 +135,9 @@ void run(const Command& command, std::unique_ptr<parallel::ProcessGroup> world) 
 int main(int argc, char** argv) {
   nn::keep_host_memory();
   if (argc < 9 || argc > 11) {
-    std::cerr << "usage: [mpirun -n N] bench_clip BUNDLE fp32|bf16|fp8|fp8-linears|int8 THREADS cpu|cuda WIDTH HEIGHT "
-                 "TILES IMAGES [OUT [MAX_MEMORY]]\nOUT may be empty\n";
+    std::cerr
+        << "usage: [mpirun -n N] bench_clip BUNDLE fp32|bf16|fp8|fp8-linears|int8|w8a8 THREADS cpu|cuda WIDTH HEIGHT "
+           "TILES IMAGES [OUT [MAX_MEMORY]]\nOUT may be empty\n";
     return 2;
   }
   const Command command{argv[1],

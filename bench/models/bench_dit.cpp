@@ -31,7 +31,7 @@ double attention_seconds(const dit::DitConfig& config, std::int64_t tokens, cons
 
 int main(int argc, char** argv) {
   if (argc != 4 && argc != 5) {
-    std::cerr << "usage: bench_dit FOLDER fp32|bf16|fp8|fp8-linears THREADS [cpu|cuda]   (FOLDER as "
+    std::cerr << "usage: bench_dit FOLDER fp32|bf16|fp8|fp8-linears|int8|w8a8 THREADS [cpu|cuda]   (FOLDER as "
                  "bench/models/dit.py writes it)\n";
     return 2;
   }

@@ -19,6 +19,7 @@
 #include "pipeline/nn/rotary.hpp"
 #include "pipeline/nn/video_kernels.hpp"
 #include "pipeline/quant/attention.hpp"
+#include "pipeline/quant/detail/int8_product.hpp"
 #include "pipeline/quant/joined.hpp"
 #include "pipeline/quant/norm.hpp"
 #include "pipeline/quant/rows.hpp"
@@ -89,6 +90,10 @@ void products(Table& table, std::int64_t tokens, double ceiling) {
     table.row("linear fp8  " + shape, flop, 2 * ceiling, "TFLOP/s", [&] {
       at::_scaled_mm_out(y, rows.values, outputs.values.t(), rows.scales, columns, bias, {}, at::kBFloat16, true);
     });
+    const quant::Rows integers = quant::quantise(x, Quantisation::w8a8);
+    const quant::Rows integer_outputs = quant::quantise(weight, Quantisation::w8a8);
+    table.row("linear w8a8 " + shape, flop, 2 * ceiling, "TFLOP/s",
+              [&] { quant::detail::int8_product(y, integers, integer_outputs, bias); });
   }
 }
 
@@ -122,11 +127,14 @@ void passes(Table& table, std::int64_t tokens, double copy) {
             [&] { quant::modulated_layer_norm(x, row, row, 1e-6, Quantisation::none); });
   table.row("norm and modulation, to fp8", 1.5 * one, copy, "GB/s",
             [&] { quant::modulated_layer_norm(x, row, row, 1e-6, Quantisation::fp8); });
+  table.row("norm and modulation, to int8", 1.5 * one, copy, "GB/s",
+            [&] { quant::modulated_layer_norm(x, row, row, 1e-6, Quantisation::w8a8); });
   table.row("rms norm and rotation", 2 * one, copy, "GB/s", [&] {
     nn::rms_norm_rotate_(x.unflatten(1, {kHeads, -1}), weight, 1e-6, &rotary);
   });
   table.row("gelu, bf16", 8 * one, copy, "GB/s", [&] { quant::gelu(mlp, Quantisation::none); });
   table.row("gelu, to fp8", 6 * one, copy, "GB/s", [&] { quant::gelu(mlp, Quantisation::fp8); });
+  table.row("gelu, to int8", 6 * one, copy, "GB/s", [&] { quant::gelu(mlp, Quantisation::w8a8); });
   table.row("[attention | gelu], bf16", 10 * one, copy, "GB/s", [&] {
     quant::join_gelu({x, {}}, hidden.narrow(1, kWidth, kMlp), hidden, Quantisation::none);
   });

@@ -1,4 +1,4 @@
-"""What 8-bit weights do to a bundle's pictures: norm ratio of one forward, cosine of the final latents, PSNR of the frames.
+"""What 8 bits do to a bundle's pictures: norm ratio of one forward, cosine of the final latents, PSNR of the frames.
 
     .venv/bin/python bench/models/quantised.py --bin build/release/bin --bundle bundles/demo
 
@@ -23,6 +23,7 @@ CAPTIONS = [
     "A snowy valentine at night, sliding to the left side.",
 ]
 FORMS = {"int8": ["int8"], "int8, modulation": ["int8", "--modulation"], "fp8": ["fp8"], "fp8, modulation": ["fp8", "--modulation"]}
+DTYPES = ["int8", "w8a8"]  # rendered from the bundle as it is, by --dtype
 
 
 def run(*words):
@@ -37,22 +38,22 @@ class Renders:
         save_file({"initial_latents": noise}, folder / "noise.safetensors")
         self.noise = noise
 
-    def render(self, bundle, caption, image, *more):
+    def render(self, bundle, caption, image, *more, dtype=None):
         out = self.folder
         words = [self.arguments.bin / "reelfarm-render", "--bundle", bundle, "--prompt", caption, "--device", "cpu",
                  "--size", f"{self.arguments.width}x{self.arguments.height}", "--frames", self.arguments.frames,
-                 "--dtype", self.arguments.dtype, "--overwrite", "--output", out / "clip.mp4",
+                 "--dtype", dtype or self.arguments.dtype, "--overwrite", "--output", out / "clip.mp4",
                  "--initial-latents", out / "noise.safetensors", "--save-latents", out / "latents.safetensors",
                  "--save-frames", out / "frames.safetensors", *more]  # fmt: skip
         run(*words, *(["--image", image] if image else []))
         return load_file(out / "latents.safetensors")["latents"], load_file(out / "frames.safetensors")["video"]
 
-    def of(self, bundle, image_of):
+    def of(self, bundle, image_of, dtype=None):
         """Per caption: velocity of one forward, final latents, frames."""
         results = []
         for caption in self.arguments.captions:
-            once, _ = self.render(bundle, caption, image_of(caption), "--steps", 1)
-            results.append((self.noise - once, *self.render(bundle, caption, image_of(caption))))
+            once, _ = self.render(bundle, caption, image_of(caption), "--steps", 1, dtype=dtype)
+            results.append((self.noise - once, *self.render(bundle, caption, image_of(caption), dtype=dtype)))
         return results
 
 
@@ -79,12 +80,21 @@ def first_frames(renders, bundle, captions, folder):
     return images.get
 
 
+def compare(name, layers, found, plain):
+    pairs = list(zip(found, plain))
+    forward = max(ratio(a[0], b[0]) for a, b in pairs)
+    near = min(cosine(a[1], b[1]) for a, b in pairs)
+    pictures = [psnr(a[2], b[2]) for a, b in pairs]
+    print(f"{name:18} {layers:>10} {forward:9.2e} {near:8.5f} {sum(pictures) / len(pictures):7.1f} dB {min(pictures):4.1f} dB", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/release/bin"))
     parser.add_argument("--bundle", type=pathlib.Path, default=pathlib.Path("bundles/demo"))
     parser.add_argument("--captions", nargs="+", default=CAPTIONS)
-    parser.add_argument("--forms", nargs="+", default=list(FORMS), choices=list(FORMS))
+    parser.add_argument("--forms", nargs="*", default=list(FORMS), choices=list(FORMS))
+    parser.add_argument("--dtypes", nargs="*", default=DTYPES, choices=DTYPES)
     parser.add_argument("--frames", type=int, default=33)
     parser.add_argument("--width", type=int, default=160)
     parser.add_argument("--height", type=int, default=96)
@@ -102,13 +112,10 @@ def main():
             target = folder / form.replace(", ", "-")
             run(arguments.bin / "reelfarm-bundle", "quantize", arguments.bundle, "--to", target, "--format", *FORMS[form])
             errors = [layer["error"] for layer in json.loads((target / "quantization.json").read_text())["layers"]]
-            found = renders.of(target, image_of)
-            pairs = list(zip(found, plain))
-            forward = max(ratio(a[0], b[0]) for a, b in pairs)
-            near = min(cosine(a[1], b[1]) for a, b in pairs)
-            pictures = [psnr(a[2], b[2]) for a, b in pairs]
-            print(f"{form:18} {math.sqrt(sum(e * e for e in errors) / len(errors)):10.2e} {forward:9.2e} {near:8.5f} "
-                  f"{sum(pictures) / len(pictures):7.1f} dB {min(pictures):4.1f} dB", flush=True)  # fmt: skip
+            layers = f"{math.sqrt(sum(e * e for e in errors) / len(errors)):.2e}"
+            compare(form, layers, renders.of(target, image_of), plain)
+        for dtype in arguments.dtypes:
+            compare(f"--dtype {dtype}", "", renders.of(arguments.bundle, image_of, dtype), plain)
 
 
 if __name__ == "__main__":

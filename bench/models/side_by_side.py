@@ -9,7 +9,7 @@ import torch
 
 # This program's types, and what the other side computes in next to them.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-EIGHT_BIT = {"fp8-linears": torch.bfloat16, "fp8": torch.bfloat16, "int8": torch.bfloat16}
+EIGHT_BIT = {"fp8-linears": torch.bfloat16, "fp8": torch.bfloat16, "int8": torch.bfloat16, "w8a8": torch.bfloat16}
 
 
 def distance(program, theirs, folder, command="save"):

@@ -56,7 +56,7 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
   add("seed", po::value<std::uint64_t>(), "0 unless given");
   add("steps", po::value<int>(), "denoise steps");
   add("guidance", po::value<double>(), "embedded guidance; ignored by weights without it");
-  add("dtype", po::value(&command.dtype)->default_value("auto"), "auto, fp32, bf16, fp8 or int8 (weights)");
+  add("dtype", po::value(&command.dtype)->default_value("auto"), "auto, fp32, bf16, fp8, int8 (weights) or w8a8");
   add("device", po::value(&command.device)->default_value("auto"), "auto, cpu or cuda");
   add("mesh", po::value(&command.mesh), "how mpirun's ranks split a window: ulysses x ring, as UxR");
   add("threads", po::value(&command.threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");

@@ -25,6 +25,7 @@ void expect_shape(const char* what, const at::Tensor& tensor, const Expected& fi
 nn::Placement placement_of_blocks(nn::Placement placement, const DitConfig& config) {
   const bool fits = quant::width_fits(config.width()) && quant::width_fits(config.mlp_width());
   if (!fits && placement.quantisation == nn::Quantisation::fp8) placement.quantisation = nn::Quantisation::none;
+  if (!fits && placement.quantisation == nn::Quantisation::w8a8) placement.quantisation = nn::Quantisation::int8;
   return placement;
 }
 

@@ -22,7 +22,8 @@ void launch(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shif
                       .rows = x.size(0),
                       .features = x.size(1),
                       .eps = static_cast<float>(eps),
-                      .element = x.scalar_type() == at::kFloat ? cuda::Element::f32 : cuda::Element::bf16},
+                      .element = x.scalar_type() == at::kFloat ? cuda::Element::f32 : cuda::Element::bf16,
+                      .eight_bits = out.scalar_type() == at::kChar ? cuda::Element::i8 : cuda::Element::e4m3},
                      x);
 }
 
@@ -39,8 +40,8 @@ at::Tensor modulated_layer_norm(const at::Tensor& x, const at::Tensor& scale, co
   return out;
 }
 
-bool modulated_layer_norm_e4m3(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps,
-                               const at::Tensor& out, const at::Tensor& row_scales) {
+bool modulated_layer_norm_8_bits(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps,
+                                 const at::Tensor& out, const at::Tensor& row_scales) {
   if (!plugin_takes(x)) return false;
   launch(x, scale, shift, eps, out, row_scales.mutable_data_ptr<float>());
   return true;

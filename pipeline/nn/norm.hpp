@@ -16,10 +16,10 @@ at::Tensor layer_norm(const at::Tensor& x, double eps);
 /// plug-in where it is loaded. x: (rows, features).
 at::Tensor modulated_layer_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps);
 
-/// The same into `out` (rows, features) e4m3, each row divided by its largest magnitude / 448, which goes to
-/// `row_scales` (rows, 1) fp32. False, and nothing done, where the CUDA plug-in does not take it.
-bool modulated_layer_norm_e4m3(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps,
-                               const at::Tensor& out, const at::Tensor& row_scales);
+/// The same into `out` (rows, features) e4m3 or int8, each row divided by its largest magnitude / 448 or / 127, which
+/// goes to `row_scales` (rows, 1) fp32. False, and nothing done, where the CUDA plug-in does not take it.
+bool modulated_layer_norm_8_bits(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps,
+                                 const at::Tensor& out, const at::Tensor& row_scales);
 
 /// Layer norm over the last dimension with learnt "weight" and "bias" (features).
 class LayerNorm {

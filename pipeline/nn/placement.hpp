@@ -15,6 +15,7 @@ enum class Quantisation {
   none,  // in the compute type
   fp8,   // e4m3, one scale per token and per output channel
   int8,  // weights alone, one scale per output channel; multiplied in the compute type
+  w8a8,  // the same weights and int8 tokens, one scale per token; multiplied in integers
 };
 
 inline constexpr std::int64_t kAllLayers = std::numeric_limits<std::int64_t>::max();
@@ -44,7 +45,7 @@ bool cpu_multiplies_bf16();
 /// Throws std::invalid_argument for another word.
 c10::ScalarType resolve_dtype(std::string_view name, c10::Device device);
 
-/// What `--dtype auto|fp32|bf16|fp8|int8` comes to on a device.
+/// What `--dtype auto|fp32|bf16|fp8|int8|w8a8` comes to on a device.
 struct ResolvedPlacement {
   Placement placement;
   std::string note;  ///< a sentence for the log where not all of what was asked for can be had; else empty
@@ -52,10 +53,12 @@ struct ResolvedPlacement {
 
 /// fp8 is bf16 with the transformer's products in e4m3 from compute capability 8.9 on (Ada, Hopper), and its attention
 /// from 9.0 on, where the CUDA plug-in has it. Elsewhere it falls back to `auto`, and the note says so. int8 is `auto`
-/// with the weights of the transformer's products in 8 bits, on any device. Throws as resolve_dtype does.
+/// with the weights of the transformer's products in 8 bits, on any device. w8a8 multiplies them with rows in 8 bits,
+/// on GPUs from compute capability 8.0 on (Ampere) and on the CPU, and falls back to int8 elsewhere. Throws as
+/// resolve_dtype does.
 ResolvedPlacement resolve_placement(std::string_view dtype, c10::Device device);
 
-/// "fp32", "bf16", "fp16", "fp8", "int8": the word that resolve_placement takes.
+/// "fp32", "bf16", "fp16", "fp8", "int8", "w8a8": the word that resolve_placement takes.
 std::string_view dtype_name(c10::ScalarType dtype);
 std::string_view dtype_name(const Placement& placement);
 

@@ -5,7 +5,7 @@
 
 #include "pipeline/nn/attention.hpp"
 #include "pipeline/nn/cuda_kernels.hpp"
-#include "pipeline/quant/detail/e4m3.hpp"
+#include "pipeline/quant/detail/round_rows.hpp"
 
 namespace reelfarm::quant {
 namespace {
@@ -79,7 +79,9 @@ Rows plugin_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
 }
 
 Rows plain_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  const auto scale_of = [](const at::Tensor& x) { return detail::e4m3_scale(x.abs().amax().to(at::kFloat)); };
+  const auto scale_of = [](const at::Tensor& x) {
+    return detail::row_scale(x.abs().amax().to(at::kFloat), detail::kLargestE4m3);
+  };
   const auto rounded = [&](const at::Tensor& x) {
     const at::Tensor scale = scale_of(x);
     return ((x.to(at::kFloat) / scale).to(at::kFloat8_e4m3fn).to(at::kFloat) * scale).to(q.scalar_type()).unsqueeze(0);

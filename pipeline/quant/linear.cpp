@@ -1,34 +1,39 @@
 #include "pipeline/quant/linear.hpp"
 
+#include <algorithm>
+#include <type_traits>
+
 #include "pipeline/nn/parameter_reader.hpp"
+#include "pipeline/quant/detail/int8_product.hpp"
+#include "pipeline/quant/detail/round_rows.hpp"
 
 namespace reelfarm::quant {
 
 Linear::Weights Linear::read(const nn::ParameterReader& reader, std::int64_t in_features, std::int64_t out_features) {
   const auto weight = [&] { return reader.tensor("weight", {out_features, in_features}); };
   const auto bias = [&] { return reader.tensor("bias", {out_features}); };
+  const auto expect_fit = [&] {
+    TORCH_CHECK(width_fits(in_features) && width_fits(out_features), reader.full_name("weight"), ": ", out_features,
+                " x ", in_features, " cannot be quantised; both must be multiples of 16");
+  };
   switch (reader.placement().quantisation) {
     case nn::Quantisation::none:
       break;
     case nn::Quantisation::fp8:
-      TORCH_CHECK(width_fits(in_features) && width_fits(out_features), reader.full_name("weight"), ": ", out_features,
-                  " x ", in_features, " cannot be quantised; both must be multiples of 16");
-      return Fp8{quantise(weight(), nn::Quantisation::fp8), bias()};
-    case nn::Quantisation::int8: {
-      constexpr double kLargest = 127;
-      const at::Tensor wide = weight().to(at::kFloat);
-      const at::Tensor largest = wide.abs().amax({1}, /*keepdim=*/true);
-      // A row of zeros has any scale.
-      const at::Tensor scales = at::where(largest > 0, largest / kLargest, at::ones_like(largest));
-      return Int8{(wide / scales).round_().clamp_(-kLargest, kLargest).to(at::kChar), scales, bias()};
-    }
+      expect_fit();
+      return Fp8{{quantise(weight(), nn::Quantisation::fp8), bias()}};
+    case nn::Quantisation::int8:
+      return Int8{{detail::round_rows(weight(), nn::Quantisation::w8a8), bias()}};
+    case nn::Quantisation::w8a8:
+      expect_fit();
+      return W8a8{{detail::round_rows(weight(), nn::Quantisation::w8a8), bias()}};
   }
   return nn::Linear(reader, in_features, out_features);
 }
 
-at::Tensor Linear::Int8::weight() const {
-  at::Tensor rounded = at::empty(values.sizes(), bias.options());
-  at::mul_out(rounded, values, scales);  // in fp32, rounded once
+at::Tensor Linear::Int8::wide() const {
+  at::Tensor rounded = at::empty(weight.values.sizes(), bias.options());
+  at::mul_out(rounded, weight.values, weight.scales);  // in fp32, rounded once
   return rounded;
 }
 
@@ -36,17 +41,23 @@ Linear::Linear(const nn::ParameterReader& reader, std::int64_t in_features, std:
     : weights_(read(reader, in_features, out_features)) {}
 
 std::vector<at::Tensor*> Linear::parameters() {
-  if (auto* plain = std::get_if<nn::Linear>(&weights_)) return plain->parameters();
-  if (auto* fp8 = std::get_if<Fp8>(&weights_)) return {&fp8->weight.values, &fp8->weight.scales, &fp8->bias};
-  auto& int8 = std::get<Int8>(weights_);
-  return {&int8.values, &int8.scales, &int8.bias};
+  return std::visit(
+      [](auto& weights) -> std::vector<at::Tensor*> {
+        if constexpr (std::is_same_v<std::decay_t<decltype(weights)>, nn::Linear>) {
+          return weights.parameters();
+        } else {
+          return {&weights.weight.values, &weights.weight.scales, &weights.bias};
+        }
+      },
+      weights_);
 }
 
 at::Tensor Linear::operator()(const Rows& x) const {
   if (const auto* plain = std::get_if<nn::Linear>(&weights_)) return (*plain)(x.values);
-  if (const auto* int8 = std::get_if<Int8>(&weights_)) return at::linear(x.values, int8->weight(), int8->bias);
-  const auto& [weight, bias] = std::get<Fp8>(weights_);
-  at::Tensor out = at::empty({x.values.size(0), weight.values.size(0)}, bias.options());
+  if (const auto* int8 = std::get_if<Int8>(&weights_)) return at::linear(x.values, int8->wide(), int8->bias);
+  const auto* w8a8 = std::get_if<W8a8>(&weights_);
+  const EightBit& weights = w8a8 != nullptr ? static_cast<const EightBit&>(*w8a8) : std::get<Fp8>(weights_);
+  at::Tensor out = at::empty({x.values.size(0), weights.weight.values.size(0)}, weights.bias.options());
   into(out, x);
   return out;
 }
@@ -57,17 +68,25 @@ void Linear::into(at::Tensor out, const Rows& x) const {
     return;
   }
   if (const auto* int8 = std::get_if<Int8>(&weights_)) {
-    at::addmm_out(out, int8->bias, x.values, int8->weight().t());
+    at::addmm_out(out, int8->bias, x.values, int8->wide().t());
     return;
   }
-  const auto& [weight, bias] = std::get<Fp8>(weights_);
+  if (const auto* w8a8 = std::get_if<W8a8>(&weights_)) {
+    detail::int8_product(out, x, w8a8->weight, w8a8->bias);
+    return;
+  }
+  const auto& fp8 = std::get<Fp8>(weights_);
   if (out.is_cuda() && out.scalar_type() == at::kBFloat16) {
     // Fast accumulation adds up in the tensor cores throughout, which is what the 8-bit rates are given for.
-    at::_scaled_mm_out(out, x.values, weight.values.t(), x.scales, weight.scales.t(), bias, /*scale_result=*/{},
-                       at::kBFloat16, /*use_fast_accum=*/true);
+    at::_scaled_mm_out(out, x.values, fp8.weight.values.t(), x.scales, fp8.weight.scales.t(), fp8.bias,
+                       /*scale_result=*/{}, at::kBFloat16, /*use_fast_accum=*/true);
     return;
   }
-  out.copy_(at::linear(dequantise(x, at::kFloat), dequantise(weight, at::kFloat), bias.to(at::kFloat)));
+  out.copy_(at::linear(dequantise(x, at::kFloat), dequantise(fp8.weight, at::kFloat), fp8.bias.to(at::kFloat)));
+}
+
+std::int64_t bytes_of_sums(std::int64_t rows, std::int64_t out_features) {
+  return std::min(rows, detail::kRowsOfSums) * out_features * static_cast<std::int64_t>(sizeof(std::int32_t));
 }
 
 }  // namespace reelfarm::quant

@@ -20,6 +20,9 @@ namespace reelfarm::quant {
 /// int8: W is integers of -127 to 127 times one scale per output, its row's largest magnitude / 127. Before each
 /// product W is rounded to the compute type, which takes 1 % of the time of a product with 10,000 rows; x comes in that
 /// type.
+///
+/// w8a8: the same W, and x in integers with one scale per row. Sums are exact in 32 bits; scales and bias are applied
+/// in fp32 (arXiv 2206.01861 section 3: one scale per token and per output). Features are multiples of 16.
 class Linear {
  public:
   /// Reads "weight" (out_features, in_features) and "bias" (out_features) below the reader's scope.
@@ -34,24 +37,25 @@ class Linear {
   std::vector<at::Tensor*> parameters();
 
  private:
-  struct Fp8 {
+  struct EightBit {
     Rows weight;      // a row per output
     at::Tensor bias;  // (out_features) in the compute type
   };
-  struct Int8 {
-    at::Tensor values;  // (out_features, in_features)
-    at::Tensor scales;  // (out_features, 1) fp32
-    at::Tensor bias;    // (out_features) in the compute type
-
-    at::Tensor weight() const;  // in the compute type
+  struct Fp8 : EightBit {};
+  struct Int8 : EightBit {
+    at::Tensor wide() const;  // the weight in the compute type
   };
-  using Weights = std::variant<nn::Linear, Fp8, Int8>;
+  struct W8a8 : EightBit {};
+  using Weights = std::variant<nn::Linear, Fp8, Int8, W8a8>;
   static Weights read(const nn::ParameterReader& reader, std::int64_t in_features, std::int64_t out_features);
 
   Weights weights_;
 };
 
-/// Whether products of this width can be in fp8.
+/// Memory that a w8a8 product of this shape takes on a GPU besides its operands and result, in bytes.
+std::int64_t bytes_of_sums(std::int64_t rows, std::int64_t out_features);
+
+/// Whether operands of this width can be in fp8 or w8a8.
 constexpr bool width_fits(std::int64_t features) {
   return features % 16 == 0;
 }

@@ -11,7 +11,7 @@ namespace reelfarm::quant {
 /// Rows as a product takes them: as they are, or in 8 bits with one scale each. A row in 8 bits stands for its values
 /// times its scale.
 struct Rows {
-  at::Tensor values;  ///< (rows, features), in the compute type or e4m3
+  at::Tensor values;  ///< (rows, features), in the compute type, e4m3 or int8
   at::Tensor scales;  ///< (rows, 1) fp32; undefined for the compute type
 
   bool plain() const { return !scales.defined(); }
@@ -30,8 +30,9 @@ Rows empty_rows(std::int64_t rows, std::int64_t features, nn::Quantisation quant
 
 /// x: (rows, features), dense -> the same as they are for Quantisation::none. In e4m3 a row's scale is its largest
 /// magnitude / 448 (1 for a row of zeros), and values are rounded to nearest, so that an error is at most 1/16 of the
-/// value it is of. One kernel of the CUDA plug-in where it is loaded, which also fuses it with what comes before
-/// (joined.hpp, norm.hpp).
+/// value it is of. In int8 (Quantisation::w8a8) it is the largest / 127, and an error is at most half a scale; a row
+/// with a NaN has that for a scale. One kernel of the CUDA plug-in where it is loaded, which also fuses it with what
+/// comes before (joined.hpp, norm.hpp).
 Rows quantise(const at::Tensor& x, nn::Quantisation quantisation);
 
 /// The same rows in this quantisation; dtype is the compute type.

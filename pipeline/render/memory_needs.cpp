@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "pipeline/dit/config.hpp"
+#include "pipeline/quant/linear.hpp"
 #include "pipeline/vae/config.hpp"
 #include "pipeline/vae/tile_plan.hpp"
 #include "pipeline/weights/tensor_source.hpp"
@@ -20,7 +21,7 @@ namespace {
 /// hidden rows, the norm's, attention's and the product's result. Measured at 43,096 tokens: 12.6; with the copies in 8
 /// bits 15.4.
 constexpr double kForwardRows = 13.5;
-constexpr double kForwardRowsFp8 = 16.5;
+constexpr double kForwardRows8Bits = 16.5;
 /// Of the VAE with 128 channels per pixel and frame of a tile, in 16 bits: 1,297 to 1,354 measured with 17, 33 and 81
 /// frames of 960x544.
 constexpr double kBytesOfTilePixel = 1400;
@@ -169,9 +170,12 @@ MemoryNeeds memory_needs(const weights::Bundle& bundle, const MemoryRequest& req
   const std::int64_t columns = request.width / manifest.vae_scale_spatial;
   const std::int64_t patch = config.patch_size * config.patch_size * config.patch_size_t;
   const std::int64_t tokens = latents * rows * columns / patch / request.ranks + kTextTokens;
-  const bool fp8 = placement.quantisation == nn::Quantisation::fp8;
-  needs.denoise = static_cast<std::int64_t>((fp8 ? kForwardRowsFp8 : kForwardRows) * bytes *
+  const bool rows_in_8_bits = quant::of_rows(placement.quantisation) != nn::Quantisation::none;
+  needs.denoise = static_cast<std::int64_t>((rows_in_8_bits ? kForwardRows8Bits : kForwardRows) * bytes *
                                             static_cast<double>(tokens * config.width()));
+  if (placement.quantisation == nn::Quantisation::w8a8) {
+    needs.denoise += quant::bytes_of_sums(tokens, std::max(config.width(), config.mlp_width()));
+  }
   const vae::VaeConfig vae = vae::VaeConfig::load(bundle.folder("vae"));
   const double of_pixel = kBytesOfTilePixel * bytes / 2 * static_cast<double>(vae.block_out_channels.front()) / 128;
   const auto of_tiles = [&](std::int64_t frames, std::int64_t height, std::int64_t width) {

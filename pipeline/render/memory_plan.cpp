@@ -102,7 +102,7 @@ MemoryPlan plan_memory(const weights::Bundle& bundle, const MemoryRequest& reque
   if (least_device > request.device_bytes) {
     throw RequestError(what + " need " + memory_text(least_device) + " on the GPU at the least, and " +
                        memory_text(request.device_bytes) +
-                       " may be used: give more by --max-memory, fewer pixels or frames, or --dtype int8 or fp8");
+                       " may be used: give more by --max-memory, fewer pixels or frames, or --dtype int8, w8a8 or fp8");
   }
   throw RequestError(what + " would need " + memory_text(least_host) + " of host memory for streamed weights, and " +
                      memory_text(request.host_bytes) + " are available: give more by --max-memory, or --dtype int8");

@@ -20,9 +20,9 @@ TEST(CudaPluginFile, OpensAndHasThisProgramsTable) {
   const cuda::KernelTable& table = *cuda_kernels();
   for (const bool there :
        {table.norm_rotate != nullptr, table.modulated_layer_norm != nullptr, table.join_rows != nullptr,
-        table.gated_add != nullptr, table.absmax_tokens != nullptr, table.quantise_tokens != nullptr,
-        table.attention_scales != nullptr, table.group_affine != nullptr, table.pad_video != nullptr,
-        table.biased_add != nullptr, table.interleave_phases != nullptr}) {
+        table.gated_add != nullptr, table.scale_sums != nullptr, table.absmax_tokens != nullptr,
+        table.quantise_tokens != nullptr, table.attention_scales != nullptr, table.group_affine != nullptr,
+        table.pad_video != nullptr, table.biased_add != nullptr, table.interleave_phases != nullptr}) {
     EXPECT_TRUE(there);
   }
   // What is built from cuDNN's headers is there whole or not at all.

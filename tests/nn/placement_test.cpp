@@ -64,6 +64,18 @@ TEST(Placement, Int8IsOfWeightsAloneAndKeepsTheComputeType) {
   EXPECT_EQ(resolved.note, "");
 }
 
+TEST(Placement, W8a8IsThereOnTheCpuAndOnGpusFromAmpereOn) {
+  const ResolvedPlacement resolved = resolve_placement("w8a8", c10::kCPU);
+  EXPECT_EQ(resolved.placement.quantisation, Quantisation::w8a8);
+  EXPECT_EQ(resolved.placement.dtype, resolve_dtype("auto", c10::kCPU));
+  EXPECT_EQ(dtype_name(resolved.placement), "w8a8");
+  EXPECT_EQ(resolved.note, "");
+  if (!cuda_device_present()) return;
+  const ResolvedPlacement gpu = resolve_placement("w8a8", resolve_device("cuda"));
+  EXPECT_EQ(gpu.placement.quantisation == Quantisation::w8a8, cuda_compute_capability(0) >= 80);
+  EXPECT_EQ(gpu.placement.quantisation == Quantisation::w8a8, gpu.note.empty()) << gpu.note;
+}
+
 TEST(Placement, OtherWordsAreRefused) {
   EXPECT_THROW(resolve_device("gpu"), std::invalid_argument);
   EXPECT_THROW(resolve_dtype("fp64", c10::kCPU), std::invalid_argument);

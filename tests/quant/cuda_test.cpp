@@ -23,6 +23,7 @@ using test::WeightFile;
 namespace {
 
 constexpr auto kFp8 = nn::Quantisation::fp8;
+constexpr auto kW8a8 = nn::Quantisation::w8a8;
 constexpr auto kNone = nn::Quantisation::none;
 const c10::Device kGpu(c10::kCUDA, 0);
 
@@ -60,17 +61,31 @@ TEST(CudaQuantise, RoundsAsWellAsTheCpu) {
   }
 }
 
+TEST(CudaQuantise, IntegersAreWithinHalfAScaleAndMostlyThoseOfTheCpu) {
+  for (const std::int64_t features : {64, 1024, 3072, 12288, 16384, 20000}) {
+    const at::Tensor x = random({37, features}) * at::logspace(-3, 3, 37).unsqueeze(1).to(at::kBFloat16);
+    const Rows expected = quantise(x, kW8a8);
+    const Rows found = quantise(x.to(kGpu), kW8a8);
+    EXPECT_LE(relative_error(found.scales, expected.scales), 1e-6) << features;
+    const at::Tensor error = (back(found) - x).abs();
+    EXPECT_TRUE((error <= found.scales.cpu() * 0.5001).all().item<bool>()) << features;
+    EXPECT_EQ(found.values.cpu().to(at::kInt).abs().max().item<int>(), 127);
+  }
+}
+
 TEST(CudaQuantise, ZerosStayAndNanIsNotHidden) {
-  at::Tensor x = at::zeros({2, 64}, at::kBFloat16);
-  x[1][9] = std::numeric_limits<float>::quiet_NaN();
-  const at::Tensor found = back(quantise(x.to(kGpu), kFp8));
-  EXPECT_TRUE(at::equal(found[0], at::zeros({64})));
-  EXPECT_TRUE(found[1][9].isnan().item<bool>());
+  for (const auto quantisation : {kFp8, kW8a8}) {
+    at::Tensor x = at::zeros({2, 64}, at::kBFloat16);
+    x[1][9] = std::numeric_limits<float>::quiet_NaN();
+    const at::Tensor found = back(quantise(x.to(kGpu), quantisation));
+    EXPECT_TRUE(at::equal(found[0], at::zeros({64})));
+    EXPECT_TRUE(found[1][9].isnan().item<bool>());
+  }
 }
 
 TEST(CudaJoined, AgreesWithTheCpu) {
   for (const std::int64_t width : {64, 256, 3072}) {
-    for (const auto quantisation : {kNone, kFp8}) {
+    for (const auto quantisation : {kNone, kFp8, kW8a8}) {
       for (const bool left_in_8_bits : {false, true}) {
         const at::Tensor joined = random({35, 5 * width});
         const at::Tensor gpu_joined = joined.to(kGpu);
@@ -87,7 +102,7 @@ TEST(CudaJoined, AgreesWithTheCpu) {
 }
 
 TEST(CudaJoined, GeluAloneAgreesWithTheCpu) {
-  for (const auto quantisation : {kNone, kFp8}) {
+  for (const auto quantisation : {kNone, kFp8, kW8a8}) {
     const at::Tensor x = random({35, 1024}) * 3;
     const Rows found = gelu(x.to(kGpu), quantisation);
     expect_same(found, gelu(x.clone(), quantisation));
@@ -99,8 +114,10 @@ TEST(CudaNorm, AgreesWithTheCpu) {
     const at::Tensor x = random({41, features}) * 3 + 5;
     const at::Tensor scale = random({features});
     const at::Tensor shift = random({features});
-    const Rows found = modulated_layer_norm(x.to(kGpu), scale.to(kGpu), shift.to(kGpu), 1e-6, kFp8);
-    expect_same(found, modulated_layer_norm(x, scale, shift, 1e-6, kFp8));
+    for (const auto quantisation : {kFp8, kW8a8}) {
+      const Rows found = modulated_layer_norm(x.to(kGpu), scale.to(kGpu), shift.to(kGpu), 1e-6, quantisation);
+      expect_same(found, modulated_layer_norm(x, scale, shift, 1e-6, quantisation));
+    }
   }
 }
 
@@ -116,17 +133,26 @@ TEST(CudaGatedAdd, AgreesWithTheCpu) {
   }
 }
 
+/// Of the GPU's product of the same operands from the plain form's.
+double product_error(std::int64_t rows, std::int64_t in, nn::Quantisation quantisation) {
+  const std::int64_t out = 768;
+  const WeightFile file({{"weight", at::randn({out, in})}, {"bias", at::randn({out})}});
+  const Rows x = quantise(random({rows, in}), quantisation);
+  const Linear cpu(file.reader({c10::kCPU, at::kBFloat16, quantisation}), in, out);
+  const Linear gpu(file.reader({kGpu, at::kBFloat16, quantisation}), in, out);
+  return relative_error(gpu(on_gpu(x)), cpu(x));
+}
+
 TEST(CudaLinear, AgreesWithThePlainForm) {
-  for (const std::int64_t in : {256, 1024, 3072}) {
-    for (const std::int64_t rows : {1, 77, 512}) {
-      const std::int64_t out = 768;
-      const WeightFile file({{"weight", at::randn({out, in})}, {"bias", at::randn({out})}});
-      const Rows x = quantise(random({rows, in}), kFp8);
-      const Linear cpu(file.reader({c10::kCPU, at::kBFloat16, kFp8}), in, out);
-      const Linear gpu(file.reader({kGpu, at::kBFloat16, kFp8}), in, out);
-      EXPECT_LE(relative_error(gpu(on_gpu(x)), cpu(x)), 6e-3) << rows << " x " << in;
-    }
-  }
+  for (const std::int64_t in : {256, 1024, 3072})
+    for (const std::int64_t rows : {1, 77, 512}) EXPECT_LE(product_error(rows, in, kFp8), 6e-3) << rows << " x " << in;
+}
+
+TEST(CudaLinear, IntegersAgreeWithThePlainForm) {
+  // Few rows are padded, many are multiplied in parts, of which the last is short again.
+  for (const std::int64_t in : {256, 3072})
+    for (const std::int64_t rows : {1, 16, 17, 77, 512, 4096, 4097, 9000})
+      EXPECT_LE(product_error(rows, in, kW8a8), 1e-3) << rows << " x " << in;
 }
 
 TEST(CudaAttentionIn8Bits, IsAsCloseToTheFloatOneAsThePlainForm) {

@@ -46,10 +46,12 @@ TEST_F(QuantisedLinear, IsCloseToTheFloatProductForWeightsOfAllSizes) {
 }
 
 TEST_F(QuantisedLinear, WritesIntoMemoryThatIsThere) {
-  const Rows x = quantise(at::randn({5, kIn}), nn::Quantisation::fp8);
-  at::Tensor out = at::full({5, kOut}, std::numeric_limits<float>::quiet_NaN());
-  linear(nn::Quantisation::fp8).into(out, x);
-  EXPECT_TRUE(at::equal(out, linear(nn::Quantisation::fp8)(x)));
+  for (const auto quantisation : {nn::Quantisation::fp8, nn::Quantisation::w8a8}) {
+    const Rows x = quantise(at::randn({5, kIn}), quantisation);
+    at::Tensor out = at::full({5, kOut}, std::numeric_limits<float>::quiet_NaN());
+    linear(quantisation).into(out, x);
+    EXPECT_TRUE(at::equal(out, linear(quantisation)(x)));
+  }
 }
 
 TEST_F(QuantisedLinear, WithoutQuantisationItIsTheUsualOne) {
@@ -78,9 +80,50 @@ TEST_F(QuantisedLinear, Int8OfARowOfZerosIsZero) {
   EXPECT_TRUE(at::equal(quantised({at::ones({2, 5}), {}}), at::zeros({2, 3})));
 }
 
+TEST_F(QuantisedLinear, W8a8IsTheProductOfWhatTheIntegersStandFor) {
+  const Rows x = quantise(at::randn({33, kIn}) * at::logspace(-2, 2, 33).unsqueeze(1), nn::Quantisation::w8a8);
+  const at::Tensor scales = weight_.abs().amax({1}, true) / 127;
+  const at::Tensor wide_weight = (at::round(weight_ / scales) * scales).to(at::kDouble);
+  const at::Tensor expected = at::addmm(bias_.to(at::kDouble), dequantise(x, at::kDouble), wide_weight.t());
+  const at::Tensor found = linear(nn::Quantisation::w8a8)(x);
+  EXPECT_LE(relative_error(found, expected), 1e-6);
+  EXPECT_TRUE(at::equal(found, linear(nn::Quantisation::w8a8)(x)));
+  // Each row on its own: how many there are must not show.
+  for (const std::int64_t row : {0, 17, 32})
+    EXPECT_TRUE(at::equal(linear(nn::Quantisation::w8a8)(x.narrow(row, 1)), found.narrow(0, row, 1))) << row;
+}
+
+TEST_F(QuantisedLinear, W8a8IsCloseToTheFloatProductForWeightsOfAllSizes) {
+  const at::Tensor x = at::randn({200, kIn});
+  const at::Tensor found = linear(nn::Quantisation::w8a8)(quantise(x, nn::Quantisation::w8a8));
+  for (std::int64_t output = 0; output < kOut; ++output) {
+    // Two operands with 0.6 % in the mean each.
+    const at::Tensor product = at::linear(x, weight_).select(1, output);
+    const double error = relative_error(found.select(1, output) - bias_[output], product);
+    EXPECT_GE(error, 1e-3) << output;
+    EXPECT_LE(error, 2e-2) << output;
+  }
+}
+
+TEST(QuantisedWideLinear, SumsBeyondWhatFloatHoldsAreExact) {
+  // 4,111 products of 127 x 127 and one of 127 x 1 come to 66,306,446: above 2^24, and not divisible by 4.
+  constexpr std::int64_t kWide = 4112;
+  at::Tensor weight = at::full({16, kWide}, 127.0F);
+  weight.select(1, 7).fill_(1.0F);
+  const test::WeightFile file({{"weight", weight}, {"bias", at::zeros({16})}});
+  const Linear linear(file.reader({c10::kCPU, at::kFloat, nn::Quantisation::w8a8}), kWide, 16);
+  at::Tensor x = at::full({2, kWide}, 127.0F);
+  x.select(0, 1).neg_();
+  const at::Tensor found = linear(quantise(x, nn::Quantisation::w8a8));
+  const double sum = 4111.0 * 127 * 127 + 127;
+  EXPECT_TRUE(at::equal(found[0], at::full({16}, static_cast<float>(sum)))) << found[0][0];
+  EXPECT_TRUE(at::equal(found[1], at::full({16}, -static_cast<float>(sum)))) << found[1][0];
+}
+
 TEST_F(QuantisedLinear, OddWidthsAreRefused) {
   const test::WeightFile odd({{"weight", at::randn({kOut, 24})}, {"bias", bias_}});
-  EXPECT_THROW(Linear(odd.reader({c10::kCPU, at::kFloat, nn::Quantisation::fp8}), 24, kOut), c10::Error);
+  for (const auto quantisation : {nn::Quantisation::fp8, nn::Quantisation::w8a8})
+    EXPECT_THROW(Linear(odd.reader({c10::kCPU, at::kFloat, quantisation}), 24, kOut), c10::Error);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// `reelfarm render --dtype fp8` where the device has no 8-bit products.
+// `reelfarm render --dtype fp8` where the device has no 8-bit products, and `--dtype w8a8`, which every device has.
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <string>
 
@@ -29,6 +30,31 @@ TEST(RenderDtype, EightBitsFallBackWithASentenceAndTheFramesOfAuto) {
   const std::string sentence = "--dtype fp8 needs a GPU of compute capability 8.9 or newer, and this runs on the CPU";
   const auto fallen = frames("fp8", HasSubstr(sentence));
   EXPECT_EQ(fallen, frames("auto", Not(HasSubstr(sentence))));
+}
+
+TEST(RenderDtype, W8a8GivesTheClipOfTheFullTypeAndTheSameBitsAgain) {
+  const test::TemporaryFolder folder;
+  const auto latents = [&](const std::string& bundle, const std::string& dtype) {
+    const std::filesystem::path saved = folder / "latents.safetensors";
+    const Outcome ended =
+        render("--bundle " + bundle +
+               " --prompt 'a red circle' --size 64x48 --frames 5 --steps 4 --seed 5 --device cpu "
+               "--threads 1 --overwrite --dtype " +
+               dtype + " --save-latents " + saved.string() + " --output " + (folder / "clip.mp4").string());
+    EXPECT_EQ(ended.exit_code, 0) << ended.output;
+    return read(saved, "latents").values;
+  };
+  const std::string plain = std::string(REELFARM_REFERENCE_DIR) + "/pipeline/t2v";
+  const std::string stored = (folder / "int8").string();
+  const Outcome quantised = shell("reelfarm-bundle quantize " + plain + " --format int8 --to " + stored);
+  ASSERT_EQ(quantised.exit_code, 0) << quantised.output;
+  const std::vector<float> full = latents(plain, "fp32"), integers = latents(plain, "w8a8");
+  const double error = relative_error(integers, full);
+  std::printf("w8a8: latents %.2e, from int8 weights %.2e\n", error, relative_error(latents(stored, "w8a8"), full));
+  EXPECT_GT(error, 1e-4);
+  EXPECT_LE(error, 5e-2);
+  EXPECT_EQ(latents(plain, "w8a8"), integers);
+  EXPECT_LE(relative_error(latents(stored, "w8a8"), full), 5e-2);
 }
 
 }  // namespace

@@ -40,15 +40,6 @@ class RenderForms : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
-double relative_error(const std::vector<float>& found, const std::vector<float>& expected) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    difference += std::pow(static_cast<double>(found.at(i)) - expected[i], 2);
-    size += std::pow(static_cast<double>(expected[i]), 2);
-  }
-  return std::sqrt(difference / size);
-}
-
 TEST_F(RenderForms, PublishedFilesInTheBundleGiveTheSameBits) {
   const std::vector<float> plain = latents(kPlain);
   for (const char* file : {"t2v.pt", "t2v.gguf"}) {

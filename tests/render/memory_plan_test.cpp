@@ -103,6 +103,15 @@ TEST_F(MemoryPlanOf, QuantisedWeightsTakeHalf) {
   EXPECT_NEAR(blocks(int8_) / blocks(bf16_), 0.5, 0.03);
 }
 
+TEST_F(MemoryPlanOf, IntegersTakeRoomForTheirSums) {
+  const nn::Placement w8a8{c10::kCPU, at::kBFloat16, nn::Quantisation::w8a8};
+  const MemoryNeeds weights_alone = memory_needs(bundle_, request_, int8_, "diffusers");
+  const MemoryNeeds both = memory_needs(bundle_, request_, w8a8, "diffusers");
+  EXPECT_EQ(both.video.layers, weights_alone.video.layers);
+  // The demo's MLP has 4 x 256 outputs; 4,096 rows of their sums are in memory at once, in 32 bits.
+  EXPECT_GE(both.denoise, weights_alone.denoise + 4096 * 1024 * 4);
+}
+
 TEST(ChooseMemory, OnTheCpuWeightsStayWhereTheyAreAndALimitIsAnsweredInWords) {
   const weights::Bundle bundle = weights::Bundle::open(std::string(REELFARM_SOURCE_DIR) + "/bundles/demo");
   const auto choose = [&](const std::string& dtype, const std::string& tiles, const std::string& limit) {

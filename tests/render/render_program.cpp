@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -20,6 +21,15 @@ Floats read(const std::filesystem::path& file, const std::string& name) {
   Floats floats{info.shape, std::vector<float>(info.bytes.size() / sizeof(float))};
   std::memcpy(floats.values.data(), info.bytes.data(), info.bytes.size());
   return floats;
+}
+
+double relative_error(const std::vector<float>& found, const std::vector<float>& expected) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference += std::pow(static_cast<double>(found.at(i)) - expected[i], 2);
+    size += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(difference / size);
 }
 
 Outcome shell(const std::string& command) {

@@ -15,6 +15,9 @@ struct Floats {
 /// An fp32 tensor of a safetensors file.
 Floats read(const std::filesystem::path& file, const std::string& name);
 
+/// |found - expected| / |expected|.
+double relative_error(const std::vector<float>& found, const std::vector<float>& expected);
+
 struct Outcome {
   int exit_code = -1;
   std::string output;  ///< stdout and stderr together

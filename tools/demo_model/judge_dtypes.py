@@ -1,6 +1,6 @@
-"""What a type costs on a GPU: the judge's scores of the same held-out clips in each, and PSNR to the first of them.
+"""What a type costs: the judge's scores of the same held-out clips in each, and PSNR to the first of them.
 
-    python tools/demo_model/judge_dtypes.py bench_clip [--dtype bf16 fp8 int8] [--clips 200] [--device cuda]
+    python tools/demo_model/judge_dtypes.py bench_clip [--dtype bf16 fp8 int8 w8a8] [--clips 200] [--device cuda]
 
 Clips of one window from an ideal first frame, rendered by bench_clip with one loading of the weights per type.
 """
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench_clip", type=pathlib.Path)
     parser.add_argument("--bundle", type=pathlib.Path, default=pathlib.Path("bundles/demo"))
-    parser.add_argument("--dtype", nargs="+", default=["bf16", "fp8", "int8"])
+    parser.add_argument("--dtype", nargs="+", default=["bf16", "fp8", "int8", "w8a8"])
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--threads", type=int, default=4)

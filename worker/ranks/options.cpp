@@ -25,7 +25,7 @@ std::optional<RanksOptions> read_options(int argc, char** argv) {
   add("data", po::value(&data)->required(), "the farm's data folder");
   add("agent-socket", po::value(&socket)->required(), "where the agent listens");
   add("device", po::value(&read.device)->default_value(read.device), "auto, cpu or cuda");
-  add("dtype", po::value(&read.dtype)->default_value(read.dtype), "auto, fp32, bf16, fp8 or int8 (weights)");
+  add("dtype", po::value(&read.dtype)->default_value(read.dtype), "auto, fp32, bf16, fp8, int8 (weights) or w8a8");
   add("gpu", po::value(&read.gpu)->default_value(0), "place of the first rank among the visible GPUs");
   add("mesh", po::value(&read.mesh), "ulysses x ring, as UxR");
   add("tiles", po::value(&read.tiles)->default_value(read.tiles),

@@ -40,11 +40,11 @@ __global__ void __launch_bounds__(kThreads) join_rows_kernel(JoinRows a) {
       y[i] = load_bf16(a.right, right + vector - left_vectors);
       if (a.gelu) y[i] = gelu_tanh(y[i]);
     }
-    largest = fmaxf(largest, absmax(y[i]));
+    largest = larger(largest, absmax(y[i]));
   }
   float factor = 1;
   if (a.row_scales != nullptr) {
-    const float scale = row_scale(block_max<kThreads>(largest));
+    const float scale = row_scale(block_max<kThreads>(largest), a.eight_bits);
     if (threadIdx.x == 0) a.row_scales[row] = scale;
     factor = 1.0F / scale;
   }
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kThreads) join_rows_kernel(JoinRows a) {
     const int vector = static_cast<int>(threadIdx.x) + i * kThreads;
     if (vector >= vectors) continue;
     if (a.row_scales != nullptr) {
-      store_e4m3(a.out, out + vector, y[i], factor);
+      store_eight_bits(a.out, out + vector, y[i], factor, a.eight_bits);
     } else {
       store_bf16(a.out, out + vector, y[i]);
     }

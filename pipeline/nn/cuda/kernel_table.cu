@@ -12,11 +12,24 @@ const char* error_text(int error) {
 }
 
 constexpr KernelTable kTable{
-    kKernelTableVersion,      &error_text,      &norm_rotate,         &modulated_layer_norm, &join_rows, &gated_add,
-    &absmax_tokens,           &quantise_tokens, &attention_scales,    &group_affine,         &pad_video, &biased_add,
+    kKernelTableVersion,
+    &error_text,
+    &norm_rotate,
+    &modulated_layer_norm,
+    &join_rows,
+    &gated_add,
+    &scale_sums,
+    &absmax_tokens,
+    &quantise_tokens,
+    &attention_scales,
+    &group_affine,
+    &pad_video,
+    &biased_add,
     &interleave_phases,
 #ifdef REELFARM_CUDNN
-    &fp8_attention_workspace, &fp8_attention,   &fp8_attention_error,
+    &fp8_attention_workspace,
+    &fp8_attention,
+    &fp8_attention_error,
 #else
     nullptr,
     nullptr,

@@ -8,12 +8,12 @@
 namespace reelfarm::nn::cuda {
 
 /// Raised at every change of a struct below.
-constexpr std::uint32_t kKernelTableVersion = 2;
+constexpr std::uint32_t kKernelTableVersion = 3;
 
 /// The one symbol that the plug-in exports: `const KernelTable* reelfarm_cuda_kernel_table()`.
 constexpr const char* kKernelTableSymbol = "reelfarm_cuda_kernel_table";
 
-enum class Element : std::int32_t { f32 = 0, bf16 = 1, e4m3 = 2 };
+enum class Element : std::int32_t { f32 = 0, bf16 = 1, e4m3 = 2, i8 = 3 };
 
 /// x: (tokens, heads, head_dim), heads dense, tokens `token_stride` elements apart; in place. weight: (head_dim) of the
 /// same element. cos, sin: (tokens, head_dim / 2) or null. head_dim is even and at most kMaxHeadDim.
@@ -32,8 +32,9 @@ struct NormRotate {
 constexpr std::int64_t kMaxHeadDim = 512;
 
 /// out = (x - mean) / sqrt(variance + eps) * scale + shift over rows of `features`, all dense, of one element and
-/// aligned to two of them. features is even and at most kMaxFeatures. Where `row_scales` is not null, `out` is e4m3:
-/// each row is divided by its largest magnitude / 448, which goes to row_scales (rows).
+/// aligned to two of them. features is even and at most kMaxFeatures. Where `row_scales` is not null, `out` is of
+/// `eight_bits`: each row is divided by its largest magnitude / 448 (e4m3) or / 127 (i8), which goes to row_scales
+/// (rows), and rounded to nearest even. A row of zeros has a scale of 1, one with a NaN that of NaN.
 struct ModulatedLayerNorm {
   const void* x;
   void* out;
@@ -44,13 +45,14 @@ struct ModulatedLayerNorm {
   std::int64_t features;
   float eps;
   Element element;
+  Element eight_bits = Element::e4m3;
 };
 constexpr std::int64_t kMaxFeatures = 8192;
 
 /// out = [left | gelu_tanh(right)] over rows, or without the gelu. Rows lie their stride apart and begin on 16 bytes;
 /// both widths are multiples of kJoinUnit, together at most kMaxJoined. `left` (null where its width is 0) is bf16, or
-/// e4m3 times left_scales (rows). right: bf16. Where `row_scales` is not null, `out` is e4m3 and each row divided as
-/// above; else it is bf16 and may be the same memory as `right`.
+/// e4m3 times left_scales (rows). right: bf16. Where `row_scales` is not null, `out` is of `eight_bits` and each row
+/// divided as above; else it is bf16 and may be the same memory as `right`.
 struct JoinRows {
   const void* left = nullptr;
   const float* left_scales = nullptr;
@@ -64,6 +66,7 @@ struct JoinRows {
   std::int64_t right_stride;
   std::int64_t out_stride;
   Element left_element = Element::bf16;
+  Element eight_bits = Element::e4m3;
   bool gelu = false;
 };
 constexpr std::int64_t kJoinUnit = 8;
@@ -75,6 +78,19 @@ struct GatedAdd {
   void* x;
   const void* y;
   const void* gate;
+  std::int64_t rows;
+  std::int64_t features;
+};
+
+/// out = sums * row_scales * column_scales + bias, rounded once: what a product of 8-bit integers stands for. sums:
+/// (rows, features) int32; row_scales: (rows), column_scales: (features) fp32; bias: (features), out: (rows, features)
+/// bf16. All are dense and begin on 16 bytes; features is a multiple of kJoinUnit.
+struct ScaleSums {
+  const std::int32_t* sums;
+  const float* row_scales;
+  const float* column_scales;
+  const void* bias;
+  void* out;
   std::int64_t rows;
   std::int64_t features;
 };
@@ -181,6 +197,7 @@ struct KernelTable {
   int (*modulated_layer_norm)(const ModulatedLayerNorm* arguments, void* stream);
   int (*join_rows)(const JoinRows* arguments, void* stream);
   int (*gated_add)(const GatedAdd* arguments, void* stream);
+  int (*scale_sums)(const ScaleSums* arguments, void* stream);
   int (*absmax_tokens)(const Tokens* arguments, void* stream);
   int (*quantise_tokens)(const Tokens* arguments, void* stream);
   /// The largest magnitudes of q, k and v, in their places, become the descales; the other numbers are set.

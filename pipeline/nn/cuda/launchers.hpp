@@ -9,6 +9,7 @@ int norm_rotate(const NormRotate* arguments, void* stream);
 int modulated_layer_norm(const ModulatedLayerNorm* arguments, void* stream);
 int join_rows(const JoinRows* arguments, void* stream);
 int gated_add(const GatedAdd* arguments, void* stream);
+int scale_sums(const ScaleSums* arguments, void* stream);
 int absmax_tokens(const Tokens* arguments, void* stream);
 int quantise_tokens(const Tokens* arguments, void* stream);
 int attention_scales(AttentionScales* scales, void* stream);

@@ -58,19 +58,19 @@ __global__ void __launch_bounds__(kThreads) modulated_layer_norm_kernel(Modulate
     const float2 shift = widen(shifts[pair]);
     x[i] = make_float2(x[i].x * inverse_deviation * scale.x + shift.x, x[i].y * inverse_deviation * scale.y + shift.y);
     if constexpr (kQuantise) {
-      largest = fmaxf(largest, absmax(x[i]));
+      largest = larger(largest, absmax(x[i]));
     } else {
       static_cast<Pair<T>*>(a.out)[row * pairs + pair] = narrow<T>(x[i]);
     }
   }
   if constexpr (kQuantise) {
-    const float row_divisor = row_scale(block_max<kThreads>(largest));
+    const float row_divisor = row_scale(block_max<kThreads>(largest), a.eight_bits);
     if (threadIdx.x == 0) a.row_scales[row] = row_divisor;
-    auto* out = static_cast<__nv_fp8x2_storage_t*>(a.out) + row * pairs;
+    auto* out = static_cast<unsigned short*>(a.out) + row * pairs;
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
       const int pair = static_cast<int>(threadIdx.x) + i * kThreads;
-      if (pair < pairs) out[pair] = to_e4m3(x[i], 1.0F / row_divisor);
+      if (pair < pairs) out[pair] = to_eight_bits(x[i], 1.0F / row_divisor, a.eight_bits);
     }
   }
 }

@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kThreads) absmax_kernel(Tokens a, std::int64_t
   float largest = 0;
   for (std::int64_t vector = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; vector < vectors;
        vector += stride) {
-    largest = fmaxf(largest, absmax(centred(a, vector, row_vectors)));
+    largest = larger(largest, absmax(centred(a, vector, row_vectors)));
   }
   largest = block_max<kThreads>(largest);
   // Floats that are not negative order as their bits do; a maximum does not depend on the order it is taken in.
@@ -35,15 +35,15 @@ __global__ void __launch_bounds__(kThreads) absmax_kernel(Tokens a, std::int64_t
 __global__ void __launch_bounds__(kThreads) quantise_kernel(Tokens a, std::int64_t vectors, unsigned row_vectors) {
   const std::int64_t vector = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (vector >= vectors) return;
-  store_e4m3(a.out, vector, centred(a, vector, row_vectors), 1.0F / *a.number);
+  store_eight_bits(a.out, vector, centred(a, vector, row_vectors), 1.0F / *a.number, Element::e4m3);
 }
 
 __global__ void attention_scales_kernel(AttentionScales* scales) {
   // Numerators of a softmax are at most 1. A power of two, so that nothing is rounded, with room to the largest value.
   constexpr float kScaleS = 256.0F;
-  scales->descale_q = row_scale(scales->descale_q);
-  scales->descale_k = row_scale(scales->descale_k);
-  scales->descale_v = row_scale(scales->descale_v);
+  scales->descale_q = row_scale(scales->descale_q, Element::e4m3);
+  scales->descale_k = row_scale(scales->descale_k, Element::e4m3);
+  scales->descale_v = row_scale(scales->descale_v, Element::e4m3);
   scales->descale_s = 1.0F / kScaleS;
   scales->scale_s = kScaleS;
   // The output is a mean of values: what holds v holds it.

@@ -18,7 +18,9 @@ bool plugin_takes(const Rows* left, const at::Tensor& x, const at::Tensor& out) 
       !aligned(out) || features > nn::cuda::kMaxJoined) {
     return false;
   }
-  return left == nullptr || (aligned(left->values) && (!left->plain() || left->values.scalar_type() == at::kBFloat16));
+  if (left == nullptr) return true;
+  const at::ScalarType kind = left->values.scalar_type();
+  return aligned(left->values) && kind == (left->plain() ? at::kBFloat16 : at::kFloat8_e4m3fn);
 }
 
 }  // namespace
@@ -34,6 +36,7 @@ bool join_rows(const Rows* left, const at::Tensor& x, bool gelu, const Rows& out
       .right_stride = x.stride(0),
       .out_stride = out.values.stride(0),
       .left_element = nn::cuda::Element::bf16,
+      .eight_bits = out.values.scalar_type() == at::kChar ? nn::cuda::Element::i8 : nn::cuda::Element::e4m3,
       .gelu = gelu,
   };
   if (left != nullptr) {
