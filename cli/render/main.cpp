@@ -22,6 +22,7 @@
 #include "pipeline/render/gpu_choice.hpp"
 #include "pipeline/render/memory_choice.hpp"
 #include "pipeline/video/errors.hpp"
+#include "pipeline/weights/quantize.hpp"
 
 namespace {
 
@@ -73,10 +74,20 @@ struct Plan {
   render::MemoryChoice memory;
 };
 
+/// Kept apart where they are to be, or where the products' weights are in 8 bits, in which sums would be rounded again.
+std::vector<weights::Lora> loras_of(const render::RenderCommand& command) {
+  std::vector<weights::Lora> loras = weights::parse_loras(command.loras);
+  if (loras.empty()) return loras;
+  const bool eight_bits = command.dtype == "int8" || command.dtype == "w8a8" || command.dtype == "fp8" ||
+                          weights::quantization_of(command.bundle).has_value();
+  for (weights::Lora& lora : loras) lora.apart = command.loras_apart || eight_bits;
+  return loras;
+}
+
 /// Everything that can be refused is refused here.
 Plan plan_of(const render::RenderCommand& command, int ranks) {
   weights::Bundle bundle = weights::Bundle::open(command.bundle);
-  bundle.add_loras(weights::parse_loras(command.loras));
+  bundle.add_loras(loras_of(command));
   render::ClipPlan clip = render::plan_clip(command, bundle.manifest());
   render::MemoryChoice memory = render::choose_memory(
       bundle, {command.device, command.dtype, command.tiles, command.max_memory}, clip.size.rendered.width,

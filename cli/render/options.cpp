@@ -44,6 +44,8 @@ std::optional<RenderCommand> read_options(int argc, char** argv) {
   add("help,h", "this text");
   add("bundle", po::value<std::string>()->required(), "folder with the weights");
   add("lora", po::value(&command.loras), "FILE or FILE:scale, added to the transformer; may be given again and again");
+  add("lora-apart", po::bool_switch(&command.loras_apart),
+      "apply LoRAs beside the weights, unmerged, as is done anyway where these are in 8 bits");
   add("prompt", po::value(&command.prompt)->required(), "what to show");
   add("image", po::value<std::string>(),
       "the first frame: PNG, JPEG or WebP; without it the bundle makes one, if it can");

@@ -22,6 +22,7 @@ class OptionError : public std::runtime_error {
 struct RenderCommand {
   std::filesystem::path bundle;
   std::vector<std::string> loras;  ///< FILE or FILE:scale each
+  bool loras_apart = false;        ///< beside the weights; else only where the weights are in 8 bits
   std::string prompt;
   std::filesystem::path image;
   std::string image_fit;

@@ -31,6 +31,14 @@ Linear::Weights Linear::read(const nn::ParameterReader& reader, std::int64_t in_
   return nn::Linear(reader, in_features, out_features);
 }
 
+std::optional<Linear::LowRank> Linear::read_factors(const nn::ParameterReader& reader, std::int64_t in_features,
+                                                    std::int64_t out_features) {
+  if (!reader.has("lora_down.weight")) return std::nullopt;
+  const std::int64_t ranks = reader.shape("lora_down.weight").at(0);
+  return LowRank{reader.tensor("lora_down.weight", {ranks, in_features}),
+                 reader.tensor("lora_up.weight", {out_features, ranks})};
+}
+
 at::Tensor Linear::Int8::wide() const {
   at::Tensor rounded = at::empty(weight.values.sizes(), bias.options());
   at::mul_out(rounded, weight.values, weight.scales);  // in fp32, rounded once
@@ -38,7 +46,7 @@ at::Tensor Linear::Int8::wide() const {
 }
 
 Linear::Linear(const nn::ParameterReader& reader, std::int64_t in_features, std::int64_t out_features)
-    : weights_(read(reader, in_features, out_features)) {}
+    : weights_(read(reader, in_features, out_features)), low_rank_(read_factors(reader, in_features, out_features)) {}
 
 std::vector<at::Tensor*> Linear::parameters() {
   return std::visit(
@@ -53,16 +61,41 @@ std::vector<at::Tensor*> Linear::parameters() {
 }
 
 at::Tensor Linear::operator()(const Rows& x) const {
+  at::Tensor out = product(x);
+  add_low_rank(out, x);
+  return out;
+}
+
+void Linear::into(at::Tensor out, const Rows& x) const {
+  product_into(out, x);
+  add_low_rank(out, x);
+}
+
+void Linear::add_low_rank(const at::Tensor& out, const Rows& x) const {
+  if (!low_rank_) return;
+  const auto& [down, up] = *low_rank_;
+  // Rows in 8 bits are widened for the product, exactly, a part of them at a time; their scales are for its few
+  // results.
+  const std::int64_t rows = x.values.size(0), held = x.plain() ? std::max<std::int64_t>(rows, 1) : detail::kRowsOfSums;
+  for (std::int64_t begin = 0; begin < rows; begin += held) {
+    const Rows part = x.narrow(begin, std::min(held, rows - begin));
+    const at::Tensor ranks = at::mm(part.values.to(down.scalar_type()), down.t());
+    if (!part.plain()) ranks.mul_(part.scales);
+    out.narrow(0, begin, part.values.size(0)).addmm_(ranks, up.t());
+  }
+}
+
+at::Tensor Linear::product(const Rows& x) const {
   if (const auto* plain = std::get_if<nn::Linear>(&weights_)) return (*plain)(x.values);
   if (const auto* int8 = std::get_if<Int8>(&weights_)) return at::linear(x.values, int8->wide(), int8->bias);
   const auto* w8a8 = std::get_if<W8a8>(&weights_);
   const EightBit& weights = w8a8 != nullptr ? static_cast<const EightBit&>(*w8a8) : std::get<Fp8>(weights_);
   at::Tensor out = at::empty({x.values.size(0), weights.weight.values.size(0)}, weights.bias.options());
-  into(out, x);
+  product_into(out, x);
   return out;
 }
 
-void Linear::into(at::Tensor out, const Rows& x) const {
+void Linear::product_into(at::Tensor out, const Rows& x) const {
   if (const auto* plain = std::get_if<nn::Linear>(&weights_)) {
     plain->into(out, x.values);
     return;

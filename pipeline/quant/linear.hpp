@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -23,9 +24,13 @@ namespace reelfarm::quant {
 ///
 /// w8a8: the same W, and x in integers with one scale per row. Sums are exact in 32 bits; scales and bias are applied
 /// in fp32 (arXiv 2206.01861 section 3: one scale per token and per output). Features are multiples of 16.
+///
+/// Beside W there may be two factors of low rank that are not quantised: y = x W^T + b + (x down^T) up^T (arXiv
+/// 2106.09685), with x as W has it.
 class Linear {
  public:
-  /// Reads "weight" (out_features, in_features) and "bias" (out_features) below the reader's scope.
+  /// Reads "weight" (out_features, in_features) and "bias" (out_features) below the reader's scope, and, where they are
+  /// there, "lora_down.weight" (ranks, in_features) and "lora_up.weight" (out_features, ranks).
   Linear(const nn::ParameterReader& reader, std::int64_t in_features, std::int64_t out_features);
 
   /// x: (rows, in_features), in the form of_rows(the reader's quantisation) -> (rows, out_features).
@@ -33,7 +38,8 @@ class Linear {
   /// The same into memory that is there; its rows may be strided where nothing is quantised.
   void into(at::Tensor out, const Rows& x) const;
 
-  /// For nn::LayerStore.
+  /// For nn::LayerStore: without the factors, which stay where they are. Layers of a kind have the same size, whichever
+  /// of them have factors.
   std::vector<at::Tensor*> parameters();
 
  private:
@@ -47,9 +53,18 @@ class Linear {
   };
   struct W8a8 : EightBit {};
   using Weights = std::variant<nn::Linear, Fp8, Int8, W8a8>;
+  struct LowRank {
+    at::Tensor down, up;  // in the compute type
+  };
   static Weights read(const nn::ParameterReader& reader, std::int64_t in_features, std::int64_t out_features);
+  static std::optional<LowRank> read_factors(const nn::ParameterReader& reader, std::int64_t in_features,
+                                             std::int64_t out_features);
+  at::Tensor product(const Rows& x) const;
+  void product_into(at::Tensor out, const Rows& x) const;
+  void add_low_rank(const at::Tensor& out, const Rows& x) const;
 
   Weights weights_;
+  std::optional<LowRank> low_rank_;
 };
 
 /// Memory that a w8a8 product of this shape takes on a GPU besides its operands and result, in bytes.

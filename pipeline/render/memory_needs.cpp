@@ -60,6 +60,10 @@ LayerBytes transformer_bytes(const weights::TensorSource& tensors, const nn::Pla
       if (tensor.shape.size() == 2) bytes.modulation.push_back((elements(tensor) + tensor.shape[0]) * width);
       continue;
     }
+    if (name.ends_with(".lora_down.weight") || name.ends_with(".lora_up.weight")) {
+      bytes.around += elements(tensor) * width;  // never streamed, nor in 8 bits
+      continue;
+    }
     const auto in_single = layer_of(name, "single_transformer_blocks.");
     const auto in_double = in_single ? std::nullopt : layer_of(name, "transformer_blocks.");
     const bool eight_bits = placement.quantisation != nn::Quantisation::none && tensor.shape.size() == 2;

@@ -10,6 +10,7 @@
 #include "pipeline/weights/detail/lora_layers.hpp"
 #include "pipeline/weights/detail/name_list.hpp"
 #include "pipeline/weights/detail/strict_json.hpp"
+#include "pipeline/weights/detail/weight_kind.hpp"
 
 namespace reelfarm::weights {
 namespace {
@@ -43,7 +44,7 @@ class Laying {
     for (const LoraLayer& layer : read.layers) {
       const std::string misfit = misfit_of(layer);
       if (misfit.empty())
-        add(layer, lora.scale, file);
+        add(layer, lora, file);
       else
         misfits.add(misfit);
     }
@@ -53,7 +54,14 @@ class Laying {
           " layers do not fit this transformer (was it made for another size or variant?): " + misfits.text());
   }
 
-  std::map<std::string, std::vector<LowRank>>& products() { return products_; }
+  /// `weight`, and what stands beside it.
+  std::vector<TensorInfo> laid(const TensorInfo& weight) const {
+    const auto added = added_.find(weight.name), apart = apart_.find(weight.name);
+    std::vector<TensorInfo> made{added == added_.end() ? weight : detail::with_low_rank(weight, added->second)};
+    if (apart == apart_.end()) return made;
+    for (TensorInfo& factor : detail::stacked_low_rank(weight, apart->second)) made.push_back(std::move(factor));
+    return made;
+  }
 
  private:
   std::int64_t rows_of(const LoraLayer& layer) const {
@@ -71,16 +79,17 @@ class Laying {
            std::to_string(rows_of(layer)) + " x " + std::to_string(columns) + ")";
   }
 
-  void add(const LoraLayer& layer, double scale, const std::shared_ptr<const TensorFile>& file) {
+  void add(const LoraLayer& layer, const Lora& lora, const std::shared_ptr<const TensorFile>& file) {
     for (TensorInfo& up : detail::cut(layer.up, layer.rule, weights_.at(layer.rule.ours[0])->shape[0])) {
       const std::string name = up.name;
       up.name = layer.up.name;  // for messages: as in the file
-      products_[name].push_back({std::move(up), layer.down, scale * layer.factor, file});
+      const bool apart = lora.apart && detail::kind_of(name, up.shape.size()) == detail::WeightKind::product;
+      (apart ? apart_ : added_)[name].push_back({std::move(up), layer.down, lora.scale * layer.factor, file});
     }
   }
 
   std::map<std::string, const TensorInfo*> weights_;
-  std::map<std::string, std::vector<LowRank>> products_;
+  std::map<std::string, std::vector<LowRank>> added_, apart_;
 };
 
 }  // namespace
@@ -112,8 +121,7 @@ std::vector<TensorInfo> with_loras(const std::vector<TensorInfo>& transformer, c
   for (const Lora& lora : loras) laying.lay(lora);
   std::vector<TensorInfo> made;
   for (const TensorInfo& tensor : transformer) {
-    const auto products = laying.products().find(tensor.name);
-    made.push_back(products == laying.products().end() ? tensor : detail::with_low_rank(tensor, products->second));
+    for (TensorInfo& laid : laying.laid(tensor)) made.push_back(std::move(laid));
   }
   return made;
 }
@@ -122,7 +130,8 @@ std::string identity_of(const std::vector<Lora>& loras, const fs::path& cache_fi
   detail::DigestCache cache(cache_file);
   std::ostringstream text;
   text.precision(17);
-  for (const Lora& lora : loras) text << cache.digest_of(lora.file) << " " << lora.scale << "\n";
+  for (const Lora& lora : loras)
+    text << cache.digest_of(lora.file) << " " << lora.scale << (lora.apart ? " apart\n" : "\n");
   cache.save();
   return text.str();
 }

@@ -8,6 +8,7 @@
 #include "pipeline/weights/detail/eight_bit.hpp"
 #include "pipeline/weights/detail/expected_tensors.hpp"
 #include "pipeline/weights/detail/strict_json.hpp"
+#include "pipeline/weights/detail/weight_kind.hpp"
 #include "pipeline/weights/detail/widen.hpp"
 #include "pipeline/weights/verify.hpp"
 
@@ -19,15 +20,8 @@ using nlohmann::json;
 
 constexpr const char* kManifest = "quantization.json";
 
-enum class Kind { product, modulation, rest };
-
-Kind kind_of(const std::string& name, std::size_t dimensions) {
-  const bool block = name.starts_with("transformer_blocks.") || name.starts_with("single_transformer_blocks.");
-  if (!block || dimensions != 2 || !name.ends_with(".weight")) return Kind::rest;
-  for (const char* modulation : {".norm1.linear.", ".norm1_context.linear.", ".norm.linear."})
-    if (name.find(modulation) != std::string::npos) return Kind::modulation;
-  return Kind::product;
-}
+using Kind = detail::WeightKind;
+using detail::kind_of;
 
 bool becomes_eight_bit(Kind kind, const EightBitForm& form) {
   return kind == Kind::product || (kind == Kind::modulation && form.modulation);

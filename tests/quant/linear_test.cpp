@@ -120,6 +120,24 @@ TEST(QuantisedWideLinear, SumsBeyondWhatFloatHoldsAreExact) {
   EXPECT_TRUE(at::equal(found[1], at::full({16}, -static_cast<float>(sum)))) << found[1][0];
 }
 
+TEST_F(QuantisedLinear, FactorsOfLowRankAreAddedUnquantised) {
+  const at::Tensor down = at::randn({3, kIn}), up = at::randn({kOut, 3});
+  const test::WeightFile with(
+      {{"weight", weight_}, {"bias", bias_}, {"lora_down.weight", down}, {"lora_up.weight", up}});
+  using Q = nn::Quantisation;
+  for (const Q quantisation : {Q::none, Q::int8, Q::fp8, Q::w8a8}) {
+    const Rows x = quantise(at::randn({4133, kIn}), of_rows(quantisation));  // in 8 bits more than one part
+    Linear both(with.reader({c10::kCPU, at::kFloat, quantisation}), kIn, kOut);
+    const at::Tensor beside = at::mm(at::mm(dequantise(x, at::kFloat), down.t()), up.t());
+    const at::Tensor expected = linear(quantisation)(x) + beside;
+    EXPECT_LE(relative_error(both(x), expected), 1e-6) << static_cast<int>(quantisation);
+    at::Tensor out = at::full({4133, kOut}, std::numeric_limits<float>::quiet_NaN());
+    both.into(out, x);
+    EXPECT_TRUE(at::equal(out, both(x)));
+    EXPECT_EQ(both.parameters().size(), linear(quantisation).parameters().size());
+  }
+}
+
 TEST_F(QuantisedLinear, OddWidthsAreRefused) {
   const test::WeightFile odd({{"weight", at::randn({kOut, 24})}, {"bias", bias_}});
   for (const auto quantisation : {nn::Quantisation::fp8, nn::Quantisation::w8a8})

@@ -71,6 +71,14 @@ TEST_F(RenderForms, ALoraAddedAtLoadOrForGoodGivesTheSameBits) {
   const std::vector<float> plain = latents(kPlain), laid = latents(kPlain, " --lora " + lora + ":0.5");
   EXPECT_GT(relative_error(laid, plain), 1e-3);
   EXPECT_EQ(laid, latents(made("convert " + kPlain.string() + " --lora " + lora + ":0.5", "with")));
+  const std::vector<float> apart = latents(kPlain, " --lora " + lora + ":0.5 --lora-apart");
+  EXPECT_NE(apart, laid);
+  EXPECT_LE(relative_error(apart, laid), 1e-5);
+  // Of weights in 8 bits it is kept apart without being asked.
+  const fs::path int8 = made("quantize " + kPlain.string() + " --format int8", "int8");
+  const std::vector<float> beside = latents(int8, " --lora " + lora + ":0.5");
+  EXPECT_EQ(beside, latents(int8, " --lora " + lora + ":0.5 --lora-apart"));
+  EXPECT_LE(relative_error(beside, laid), 0.05);
   const Outcome missing = render("--bundle " + kPlain.string() + " --prompt x --output x.mp4 --lora /no/such:2");
   EXPECT_EQ(missing.exit_code, 2);
   EXPECT_THAT(missing.output, HasSubstr("--lora /no/such:2: no such file"));

@@ -10,6 +10,8 @@
 #include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/memory_needs.hpp"
 #include "pipeline/render/request_error.hpp"
+#include "pipeline/weights/safetensors_writer.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::render {
 namespace {
@@ -110,6 +112,24 @@ TEST_F(MemoryPlanOf, IntegersTakeRoomForTheirSums) {
   EXPECT_EQ(both.video.layers, weights_alone.video.layers);
   // The demo's MLP has 4 x 256 outputs; 4,096 rows of their sums are in memory at once, in 32 bits.
   EXPECT_GE(both.denoise, weights_alone.denoise + 4096 * 1024 * 4);
+}
+
+TEST_F(MemoryPlanOf, WhatALoraHasBesideTheWeightsStaysOnTheGpu) {
+  const test::TemporaryFolder folder;
+  const std::string layer = "transformer.transformer_blocks.0.attn.to_q.";
+  constexpr std::int64_t kWidth = 256, kRank = 8;
+  weights::SafetensorsWriter writer(folder / "lora.safetensors",
+                                    {{layer + "lora_A.weight", weights::DType::f32, {kRank, kWidth}},
+                                     {layer + "lora_B.weight", weights::DType::f32, {kWidth, kRank}}});
+  const std::vector<std::byte> zeros(kWidth * kRank * sizeof(float));
+  for (const char* factor : {"lora_A.weight", "lora_B.weight"}) writer.append(layer + factor, zeros);
+  writer.finish();
+  weights::Bundle with = bundle_;
+  with.add_loras({{folder / "lora.safetensors", 1.0, /*apart=*/true}});
+  const MemoryNeeds before = memory_needs(bundle_, request_, int8_, "diffusers");
+  const MemoryNeeds after = memory_needs(with, request_, int8_, "diffusers");
+  EXPECT_EQ(after.video.layers, before.video.layers);
+  EXPECT_EQ(after.video.around, before.video.around + 2 * kWidth * kRank * 2);  // in bf16
 }
 
 TEST(ChooseMemory, OnTheCpuWeightsStayWhereTheyAreAndALimitIsAnsweredInWords) {

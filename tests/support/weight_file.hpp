@@ -27,13 +27,13 @@ class WeightFile {
     writer.finish();
   }
 
+  std::filesystem::path path() const { return folder_ / "weights.safetensors"; }
+
   nn::ParameterReader reader(const nn::Placement& placement) const {
     return {weights::TensorSource::open(path()), placement};
   }
 
  private:
-  std::filesystem::path path() const { return folder_ / "weights.safetensors"; }
-
   TemporaryFolder folder_;
 };
 

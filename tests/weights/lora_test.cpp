@@ -10,6 +10,7 @@
 #include "pipeline/weights/convert.hpp"
 #include "pipeline/weights/detail/expected_tensors.hpp"
 #include "pipeline/weights/detail/key_map.hpp"
+#include "pipeline/weights/detail/weight_kind.hpp"
 #include "pipeline/weights/detail/widen.hpp"
 #include "pipeline/weights/tensor_source.hpp"
 #include "pipeline/weights/verify.hpp"
@@ -116,6 +117,70 @@ TEST(LoraValues, SeveralAreAddedOneAfterTheOther) {
 TEST(LoraValues, AScaleOfZeroChangesNothing) {
   expect_merged(with("base_bf16.safetensors", {{kFolder / "kohya.safetensors", 0.0}}), "bf16_alone",
                 "base_bf16.safetensors", 0, 0);
+}
+
+std::vector<float> floats(const TensorInfo& tensor) {
+  return detail::floats(tensor, tensor.name);
+}
+
+/// W + up down, in double precision, is what was expected of merging; W itself is as it was.
+void expect_apart(std::vector<Lora> loras, const std::string& expected, std::size_t products) {
+  for (Lora& lora : loras) lora.apart = true;
+  const Source found = with("base.safetensors", loras), before = TensorSource::open(kFolder / "base.safetensors"),
+               want = TensorSource::open(kFolder / (expected + ".expected.safetensors"));
+  EXPECT_EQ(found->names().size(), want->names().size() + 2 * products);
+  std::size_t beside = 0;
+  for (const std::string& name : want->names()) {
+    const std::string layer = name.substr(0, name.rfind('.'));
+    const TensorInfo* down = found->find(layer + ".lora_down.weight");
+    if (down == nullptr || !name.ends_with(".weight")) {
+      EXPECT_LE(worst_error(found->at(name), want->at(name)), kFp32) << name;
+      continue;
+    }
+    ++beside;
+    EXPECT_TRUE(std::ranges::equal(read(found->at(name)).bytes, read(before->at(name)).bytes)) << name;
+    const TensorInfo& up = found->at(layer + ".lora_up.weight");
+    const std::size_t rows = static_cast<std::size_t>(up.shape.at(0)), ranks = static_cast<std::size_t>(up.shape.at(1)),
+                      columns = static_cast<std::size_t>(down->shape.at(1));
+    ASSERT_EQ(down->shape.at(0), up.shape.at(1));
+    const std::vector<float> base = floats(before->at(name)), left = floats(up), right = floats(*down);
+    const std::vector<double> merged = doubles(want->at(name));
+    double worst = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      for (std::size_t column = 0; column < columns; ++column) {
+        double sum = base[row * columns + column];
+        for (std::size_t k = 0; k < ranks; ++k)
+          sum += static_cast<double>(left[row * ranks + k]) * right[k * columns + column];
+        const double wanted = merged[row * columns + column];
+        worst = std::max(worst, std::abs(sum - wanted) / (std::abs(wanted) + 1));
+      }
+    }
+    EXPECT_LE(worst, kFp32) << name;
+  }
+  EXPECT_EQ(beside, products);
+}
+
+TEST(LoraApart, FactorsBesideTheWeightsComeToWhatDiffusersMerges) {
+  const auto base = TensorSource::open(kFolder / "base.safetensors");
+  std::size_t products = 0;
+  for (const std::string& name : base->names())
+    products += detail::kind_of(name, base->at(name).shape.size()) == detail::WeightKind::product ? 1 : 0;
+  expect_apart({{kFolder / "diffusers.safetensors", 0.25}}, "diffusers", products);
+  // Of Tencent's fused layers the rows of `up` are cut: 14 of its layers change these many products of blocks.
+  constexpr std::size_t kProducts = 3 + 3 + 1 + 1 + 1 + 4 + 1;
+  expect_apart({{kFolder / "tencent.safetensors", -1.5}}, "tencent", kProducts);
+  expect_apart({{kFolder / "kohya.safetensors", 0.7}}, "kohya", kProducts);
+  expect_apart({{kFolder / "kohya.safetensors"}, {kFolder / "peft.safetensors", 0.5}}, "two", products);
+}
+
+TEST(LoraApart, OneMayBeAddedAndAnotherBeside) {
+  const Source mixed = with(
+      "base.safetensors", {{kFolder / "kohya.safetensors", 0.7}, {kFolder / "peft.safetensors", 0.5, /*apart=*/true}});
+  const Source added = with("base.safetensors", {{kFolder / "kohya.safetensors", 0.7}});
+  const std::string layer = "transformer_blocks.0.attn.to_q";
+  EXPECT_TRUE(std::ranges::equal(read(mixed->at(layer + ".weight")).bytes, read(added->at(layer + ".weight")).bytes));
+  EXPECT_NE(mixed->find(layer + ".lora_up.weight"), nullptr);
+  EXPECT_EQ(added->find(layer + ".lora_up.weight"), nullptr);
 }
 
 /// A file of rank 1 with these layers: name before the ending -> (rows, columns).
@@ -265,6 +330,7 @@ TEST(LoraFile, IsAFileAndMayHaveAScale) {
   const std::string one = identity_of({{file, 0.5}});
   EXPECT_EQ(one.size(), 64 + std::string(" 0.5\n").size());
   EXPECT_NE(one, identity_of({{file, 0.25}}));
+  EXPECT_NE(one, identity_of({{file, 0.5, /*apart=*/true}}));
   write_text(file, "y");
   EXPECT_NE(one, identity_of({{file, 0.5}}));
 }

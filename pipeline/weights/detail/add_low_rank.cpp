@@ -1,6 +1,7 @@
 #include "pipeline/weights/detail/add_low_rank.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <thread>
 
 #include "pipeline/weights/cpu_clones.hpp"
@@ -21,12 +22,15 @@ struct Product {
   float factor;
 };
 
+std::vector<float> floats_of(const TensorInfo& tensor) {
+  return floats(tensor, "weights: " + tensor.file + ": tensor " + tensor.name);
+}
+
 std::vector<Product> read_products(const std::vector<LowRank>& products) {
   std::vector<Product> all;
   for (const LowRank& product : products) {
-    const auto what = [](const TensorInfo& tensor) { return "weights: " + tensor.file + ": tensor " + tensor.name; };
-    all.push_back({floats(product.up, what(product.up)), floats(product.down, what(product.down)),
-                   static_cast<std::size_t>(product.down.shape[0]), static_cast<float>(product.factor)});
+    all.push_back({floats_of(product.up), floats_of(product.down), static_cast<std::size_t>(product.down.shape[0]),
+                   static_cast<float>(product.factor)});
   }
   return all;
 }
@@ -82,6 +86,36 @@ TensorInfo with_low_rank(const TensorInfo& weight, const std::vector<LowRank>& p
     release(weight);
   };
   return made;
+}
+
+std::vector<TensorInfo> stacked_low_rank(const TensorInfo& weight, const std::vector<LowRank>& products) {
+  std::int64_t ranks = 0;
+  for (const LowRank& product : products) ranks += product.down.shape[0];
+  const std::int64_t rows = weight.shape[0];
+  const auto columns = static_cast<std::int64_t>(weight.element_count()) / rows;
+  const std::string layer = weight.name.substr(0, weight.name.size() - std::string_view("weight").size());
+  TensorInfo down{layer + "lora_down.weight", DType::f32, {ranks, columns}, {}, products.front().down.file};
+  down.decode = [products](std::span<const std::byte>, std::span<std::byte> out) {
+    for (const LowRank& product : products) {
+      const std::vector<float> part = floats_of(product.down);
+      std::ranges::copy(std::as_bytes(std::span(part)), out.begin());
+      out = out.subspan(part.size() * sizeof(float));
+    }
+  };
+  TensorInfo up{layer + "lora_up.weight", DType::f32, {rows, ranks}, {}, products.front().up.file};
+  up.decode = [products, rows, ranks](std::span<const std::byte>, std::span<std::byte> out) {
+    std::vector<float> stacked(static_cast<std::size_t>(rows * ranks));
+    std::size_t begin = 0;
+    for (const Product& product : read_products(products)) {
+      for (std::size_t i = 0; i < product.up.size(); ++i) {
+        const std::size_t row = i / product.rank, column = begin + i % product.rank;
+        stacked[row * static_cast<std::size_t>(ranks) + column] = product.factor * product.up[i];
+      }
+      begin += product.rank;
+    }
+    std::ranges::copy(std::as_bytes(std::span(stacked)), out.begin());
+  };
+  return {std::move(down), std::move(up)};
 }
 
 }  // namespace reelfarm::weights::detail

@@ -26,5 +26,9 @@ struct LowRank {
 /// a large weight gets as many as the machine has. Nothing is read before the tensor is.
 TensorInfo with_low_rank(const TensorInfo& weight, const std::vector<LowRank>& products);
 
+/// The products beside the weight, as the two factors of one: "X.lora_down.weight" (ranks, columns) and
+/// "X.lora_up.weight" (rows, ranks) for "X.weight", F32, with every factor in `up`. Nothing is read before they are.
+std::vector<TensorInfo> stacked_low_rank(const TensorInfo& weight, const std::vector<LowRank>& products);
+
 }  // namespace detail
 }  // namespace reelfarm::weights
