@@ -84,8 +84,7 @@ LayerBytes transformer_bytes(const weights::TensorSource& tensors, const nn::Pla
   return bytes;
 }
 
-/// Language models by layer; their vision towers, projectors, token tables and CLIP lie around them. Where layers are
-/// streamed the tables stay in host memory, so that a plan then has that much to spare.
+/// Language models by layer; their vision towers, projectors and CLIP lie around them.
 LayerBytes encoder_bytes(const weights::Bundle& bundle, const nn::Placement& placement) {
   const auto width = static_cast<std::int64_t>(c10::elementSize(placement.dtype));
   const weights::BundleManifest& manifest = bundle.manifest();
@@ -104,6 +103,8 @@ LayerBytes encoder_bytes(const weights::Bundle& bundle, const nn::Placement& pla
       const auto layer = seeing || component == "text_encoder_2" ? std::nullopt : layer_of(name, "layers.");
       if (layer) {
         layers[*layer] += size;
+      } else if (name.ends_with("embed_tokens.weight")) {
+        bytes.tables += size;
       } else {
         bytes.around += size;
       }
@@ -136,7 +137,7 @@ std::int64_t LayerBytes::on_device(std::int64_t resident) const {
     }
   }
   if (resident == nn::kAllLayers) {
-    bytes += std::accumulate(modulation.begin(), modulation.end(), std::int64_t{0});
+    bytes += tables + std::accumulate(modulation.begin(), modulation.end(), std::int64_t{0});
   } else {
     streamed.insert(modulation.begin(), modulation.end());
   }

@@ -14,6 +14,7 @@ struct LayerBytes {
   std::int64_t around = 0;
   std::vector<std::int64_t> layers;
   std::vector<std::int64_t> modulation;  ///< stays with kAllLayers alone
+  std::int64_t tables = 0;               ///< likewise; else rows of them are looked up in host memory
 
   std::int64_t all() const;
   /// On the device, of which `resident` layers stay there: with the two slots of each kind of layer that is streamed.

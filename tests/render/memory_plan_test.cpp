@@ -114,6 +114,18 @@ TEST_F(MemoryPlanOf, IntegersTakeRoomForTheirSums) {
   EXPECT_GE(both.denoise, weights_alone.denoise + 4096 * 1024 * 4);
 }
 
+TEST_F(MemoryPlanOf, TheTokenTableOfStreamedEncodersTakesNoneOfTheGpu) {
+  const LayerBytes encoders = memory_needs(bundle_, request_, bf16_, "diffusers").encoders;
+  const auto table = bundle_.tensors("text_encoder")->at("language_model.model.embed_tokens.weight").element_count();
+  EXPECT_EQ(encoders.tables, static_cast<std::int64_t>(table) * 2);
+  const std::int64_t layers = std::accumulate(encoders.layers.begin(), encoders.layers.end(), std::int64_t{0});
+  EXPECT_EQ(encoders.on_device(nn::kAllLayers), encoders.around + layers + encoders.tables);
+  std::int64_t slots = 0;
+  for (const std::int64_t size : std::set<std::int64_t>(encoders.layers.begin(), encoders.layers.end()))
+    slots += 2 * size;
+  EXPECT_EQ(encoders.on_device(0), encoders.around + slots);
+}
+
 TEST_F(MemoryPlanOf, WhatALoraHasBesideTheWeightsStaysOnTheGpu) {
   const test::TemporaryFolder folder;
   const std::string layer = "transformer.transformer_blocks.0.attn.to_q.";
