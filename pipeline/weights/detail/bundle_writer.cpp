@@ -1,5 +1,7 @@
 #include "pipeline/weights/detail/bundle_writer.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "pipeline/artifacts/errors.hpp"
@@ -55,6 +57,15 @@ void write(const fs::path& folder, const std::string& name, const PlannedPart& p
   });
 }
 
+/// Whether the part's files cannot become hard links in the folder.
+bool on_another_disk(const PlannedPart& part, const fs::path& folder) {
+  const auto device_of = [](const fs::path& path) {
+    struct stat found {};
+    return ::stat(path.c_str(), &found) == 0 ? found.st_dev : dev_t{};
+  };
+  return device_of(part.source->path()) != device_of(folder);
+}
+
 /// What can only be seen when everything is in its place. Throws WeightError.
 void check(const fs::path& folder) {
   const Bundle bundle = Bundle::open(folder);
@@ -84,13 +95,13 @@ void write_json(const fs::path& file, const nlohmann::json& value) {
 void write_bundle(const BundleRecipe& recipe, const ConvertRequest& request,
                   const std::function<void(const fs::path& folder)>& last) {
   std::map<std::string, std::vector<TensorInfo>> tensors;
+  StagedFolder staged(request.target);
   std::uint64_t bytes = 0;
   for (const auto& [name, part] : recipe.parts) {
     if (part.source == nullptr) continue;
     tensors[name] = part.tensors();
-    if (!part.plain()) bytes += bytes_in(tensors[name]);
+    if (!part.plain() || on_another_disk(part, staged.path())) bytes += bytes_in(tensors[name]);
   }
-  StagedFolder staged(request.target);
   staged.require_space(bytes);
   write_json(staged.path() / "model_index.json", recipe.index);
   if (recipe.reelfarm) write_json(staged.path() / "reelfarm.json", *recipe.reelfarm);
