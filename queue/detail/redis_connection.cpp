@@ -121,7 +121,11 @@ void RedisConnection::connect() {
     throw ConnectionError("cannot connect to Redis at " + url.redacted() + ": " + reason +
                           "; is the server running, and is the address right (--redis, REELFARM_REDIS)?");
   }
-  if (url.tls) start_tls(*context, url);
+  if (url.tls) {
+    // The handshake waits for the server as the connect did.
+    redisSetTimeout(context.get(), timeout);
+    start_tls(*context, url);
+  }
   if (redisSetTimeout(context.get(), to_timeval(options_.command_timeout)) != REDIS_OK) {
     throw ConnectionError("cannot set the time-out of the connection to " + url.redacted() + ": " + context->errstr);
   }
