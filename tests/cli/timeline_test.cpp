@@ -18,6 +18,40 @@ using queue::test::must_claim;
 using queue::test::render_filter;
 using testing::ElementsAre;
 
+/// What the Trace Event Format asks of the two kinds of events that are written ("X" and "M"), and what viewers need
+/// to draw them: every row has a name, and the spans of a row lie one after the other.
+void expect_valid(const json& timeline) {
+  using Row = std::pair<int, int>;
+  std::set<Row> named;
+  std::map<Row, std::set<std::pair<std::int64_t, std::int64_t>>> spans;
+  for (const json& event : timeline.at("traceEvents")) {
+    const Row row{event.at("pid").get<int>(), event.at("tid").get<int>()};
+    ASSERT_TRUE(event.at("name").is_string() && event.at("args").is_object()) << event;
+    if (event.at("ph") == "M") {
+      EXPECT_TRUE(event.at("name") == "process_name" || event.at("name") == "thread_name") << event;
+      EXPECT_TRUE(event.at("args").at("name").is_string()) << event;
+      named.insert(row);
+      continue;
+    }
+    ASSERT_EQ(event.at("ph"), "X");
+    ASSERT_TRUE(event.at("cat").is_string() && event.at("ts").is_number_integer() &&
+                event.at("dur").is_number_integer());
+    const std::int64_t begin = event.at("ts").get<std::int64_t>();
+    EXPECT_GE(begin, 0) << event;
+    EXPECT_GE(event.at("dur").get<std::int64_t>(), 0) << event;
+    spans[row].insert({begin, begin + event.at("dur").get<std::int64_t>()});
+  }
+  for (const auto& [row, its_spans] : spans) {
+    EXPECT_TRUE(named.contains(row)) << row.first << "/" << row.second;
+    EXPECT_TRUE(named.contains({row.first, 0})) << "process " << row.first << " has no name";
+    std::int64_t end = 0;
+    for (const auto& [from, to] : its_spans) {
+      EXPECT_GE(from, end) << "spans of row " << row.first << "/" << row.second << " overlap";
+      end = std::max(end, to);
+    }
+  }
+}
+
 class TimelineTest : public testing::Test {
  protected:
   // Events carry the server's own time, so nothing here counts on how long a span is but on their order.
@@ -30,7 +64,9 @@ class TimelineTest : public testing::Test {
     });
     records.groups = store_.list_groups();
     records.now = store_.now();
-    return timeline_of(records);
+    json made = timeline_of(records);
+    expect_valid(made);
+    return made;
   }
   /// Names of the spans of each row, in order, by "process/row".
   static std::map<std::string, std::vector<std::string>> rows(const json& timeline) {
@@ -48,8 +84,6 @@ class TimelineTest : public testing::Test {
     std::map<std::string, std::vector<std::string>> rows;
     for (const json& event : timeline.at("traceEvents")) {
       if (event.at("ph") != "X") continue;
-      EXPECT_GE(event.at("ts").get<std::int64_t>(), 0);
-      EXPECT_GE(event.at("dur").get<std::int64_t>(), 0);
       const int process = event.at("pid");
       rows[processes.at(process) + "/" + threads.at({process, event.at("tid").get<int>()})].push_back(event.at("name"));
     }
