@@ -80,7 +80,7 @@ std::optional<WorkerCommand> read_options(int argc, char** argv) {
   add("device", po::value(&device)->default_value("auto"), "auto, cpu or cuda");
   add("gpu", po::value(&gpu)->default_value(0),
       "place of the first rank among the visible GPUs, counted round; the other ranks take those after it");
-  add("dtype", po::value(&dtype)->default_value("auto"), "auto, fp32, bf16 or fp8");
+  add("dtype", po::value(&dtype)->default_value("auto"), "auto, fp32, bf16, fp8, int8 or w8a8");
   add("threads", po::value(&threads)->default_value(0), "CPU threads a rank; 0: cores / ranks");
   add("tiles", po::value(&tiles), "tile plan of the VAE; auto unless given");
   add("max-memory", po::value(&max_memory), "of each GPU, such as 16G; all of it unless given");
