@@ -24,7 +24,8 @@ struct Event {
   std::string task;         ///< empty: about the job as a whole
   std::string owner;        ///< group or stitcher; empty: none
   std::string state;        ///< of the task, or of the job when task is empty
-  std::string error_class;  ///< of retry, failed and poison of a task: a FailureClass name or "poison"
+  std::string error_class;  ///< of retry, failed and poison of a task: a FailureClass name, "lost" (its lease ran out)
+                            ///< or "poison"
   std::string text;         ///< reason or error, for people
   std::int64_t attempt = 0;
   int step = 0;

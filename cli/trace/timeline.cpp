@@ -43,6 +43,7 @@ class Timeline {
     add_job();
     int row = kJobRow;
     for (const queue::TaskRecord& task : records_.tasks) add_task(task, ++row);
+    untangle();
     return {{"traceEvents", std::move(events_)},
             {"displayTimeUnit", "ms"},
             {"otherData",
@@ -117,6 +118,27 @@ class Timeline {
       add_work(task, *last, running);
     } else if (task.state == queue::TaskState::ready || task.state == queue::TaskState::waiting) {
       end_wait(row, records_.now);
+    }
+  }
+
+  /// Ranks do one thing at a time: what began before another thing of its row had ended waited for it, as a window does
+  /// that is leased while one before it is still denoised.
+  void untangle() {
+    std::map<std::pair<int, int>, std::vector<json*>> rows;
+    for (json& event : events_) {
+      if (event["ph"] == "X" && event["pid"] != kQueueProcess) rows[{event["pid"], event["tid"]}].push_back(&event);
+    }
+    for (auto& [row, spans] : rows) {
+      std::ranges::stable_sort(spans, {}, [](const json* span) { return span->at("ts").get<std::int64_t>(); });
+      std::int64_t busy_until = 0;
+      for (json* span : spans) {
+        const std::int64_t from = span->at("ts");
+        const std::int64_t to = from + span->at("dur").get<std::int64_t>();
+        const std::int64_t begin = std::max(from, busy_until);
+        busy_until = std::max(begin, to);
+        (*span)["ts"] = begin;
+        (*span)["dur"] = busy_until - begin;
+      }
     }
   }
 

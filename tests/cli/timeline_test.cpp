@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -130,6 +131,37 @@ TEST_F(TimelineTest, ShowsEachStepOfEachWindowWhereItWasMade) {
   }
   EXPECT_EQ(ends, (std::set<std::string>{"released", "running"}));
   EXPECT_EQ(timeline.at("otherData").at("job"), job_);
+}
+
+TEST_F(TimelineTest, AWindowThatIsLeasedEarlyBeginsWhenItsGroupHasDoneWithTheOneBefore) {
+  TraceRecords records;
+  records.job = store_.get_job(job_).value();
+  records.tasks = store_.get_tasks(job_);
+  const auto event = [&](const char* type, int window, int step, std::chrono::seconds at) {
+    queue::Event happened;
+    happened.type = type;
+    happened.job = job_;
+    happened.task = queue::task_id(job_, queue::TaskKind::window, window);
+    happened.owner = "g1";
+    happened.state = step > 0 ? "step" : "encode";
+    happened.step = step;
+    happened.steps = 4;
+    happened.attempt = 1;
+    happened.time = records.job.submitted + at;
+    records.events.push_back(happened);
+  };
+  event("claimed", 0, 0, 0s);
+  event("claimed", 1, 0, 2s);
+  event("step", 0, 1, 10s);
+  event("step", 0, 2, 20s);
+  event("step", 1, 1, 30s);
+  records.now = records.job.submitted + 40s;
+  const json timeline = timeline_of(records);
+  expect_valid(timeline);
+  const json& all = timeline.at("traceEvents");
+  const auto encode = std::ranges::find(all, "window 1: encode", [](const json& one) { return one.at("name"); });
+  ASSERT_NE(encode, all.end());
+  EXPECT_GE(encode->at("ts"), 10'000'000) << "window 0 was at its first step until then";
 }
 
 TEST_F(TimelineTest, OfAJobThatWaitsShowsWhatItWaitsFor) {
