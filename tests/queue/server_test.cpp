@@ -35,8 +35,6 @@ std::string error_of(Call call) {
 StoreOptions options_for(const std::string& url) {
   StoreOptions options;
   options.url = url;
-  options.connect_timeout = milliseconds(500);
-  options.command_timeout = milliseconds(500);
   return options;
 }
 
