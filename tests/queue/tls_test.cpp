@@ -85,8 +85,6 @@ class TlsServer {
 StoreOptions options_for(const std::string& url) {
   StoreOptions options;
   options.url = url;
-  options.connect_timeout = milliseconds(1000);
-  options.command_timeout = milliseconds(1000);
   return options;
 }
 
