@@ -62,6 +62,8 @@ class WebhookServer {
     });
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });
+    // stop() is heard by a server that runs already, and by no other.
+    EXPECT_TRUE(eventually([this] { return server_.is_running(); }));
   }
   ~WebhookServer() {
     server_.stop();
