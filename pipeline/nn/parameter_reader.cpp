@@ -6,6 +6,8 @@
 #include <set>
 #include <sstream>
 
+#include "pipeline/nn/upload.hpp"
+
 namespace reelfarm::nn {
 namespace {
 
@@ -99,7 +101,8 @@ at::Tensor ParameterReader::tensor(std::string_view name, at::IntArrayRef expect
     std::ranges::copy(data.bytes, static_cast<std::byte*>(copy.data_ptr()));
     view = copy;
   }
-  return view.to(placement_.device, dtype);
+  // Converted there: a GPU does it in no time.
+  return placement_.device.is_cuda() ? upload(view, placement_.device).to(dtype) : view.to(dtype);
 }
 
 bool ParameterReader::has(std::string_view name) const {
