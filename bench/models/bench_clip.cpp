@@ -21,6 +21,7 @@
 
 #include "bench/models/measured.hpp"
 #include "parallel/mpi_session.hpp"
+#include "pipeline/nn/cuda_backend.hpp"
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/follower.hpp"
 #include "pipeline/render/gpu_choice.hpp"
@@ -113,6 +114,7 @@ void run(const Command& command, std::unique_ptr<parallel::ProcessGroup> world) 
   const weights::Bundle bundle = weights::Bundle::open(command.bundle);
   render::MemoryPlan plan;
   if (command.max_memory.empty()) {
+    if (command.device != "cpu") nn::set_up_cuda_memory(0);
     plan.placement = bench::placement_of(command.dtype, nn::resolve_device(command.device));
     plan.tiles = command.tiles;
   } else {

@@ -126,14 +126,16 @@ std::int64_t cuda_device_memory(int index) {
   return Driver().memory(index);
 }
 
-void cap_cuda_memory(std::int64_t bytes) {
+void set_up_cuda_memory(std::int64_t limit) {
+  // The allocators' one switch that needs no CUDA headers; it is read when they are first used. Segments that grow
+  // leave no holes: with fixed ones a decode of 11 GiB did not fit into 12, and two windows at a time into 79.
+  std::string options = "expandable_segments:True,pinned_use_cuda_host_register:True,pinned_num_register_threads:8";
   const std::int64_t all = cuda_device_memory(0);
-  if (all <= 0 || bytes >= all) return;
-  // The allocator's one switch that needs no CUDA headers; it is read when it is first used. Segments that grow leave
-  // no holes: with fixed ones a decode of 11 GiB did not fit into 12.
-  const std::string options = "expandable_segments:True,per_process_memory_fraction:" +
-                              std::to_string(static_cast<double>(bytes) / static_cast<double>(all));
-  ::setenv("PYTORCH_CUDA_ALLOC_CONF", options.c_str(), /*overwrite=*/1);
+  const bool limited = limit > 0 && limit < all;
+  if (limited) {
+    options += ",per_process_memory_fraction:" + std::to_string(static_cast<double>(limit) / static_cast<double>(all));
+  }
+  ::setenv("PYTORCH_CUDA_ALLOC_CONF", options.c_str(), limited);
 }
 
 int cuda_compute_capability(int index) {

@@ -20,10 +20,11 @@ std::string cuda_device_name(int index);
 /// Bytes of a visible device's memory; 0 when the driver does not say.
 std::int64_t cuda_device_memory(int index);
 
-/// Keeps LibTorch's allocator to so many bytes of the first visible device: what needs more ends with
-/// c10::OutOfMemoryError. To be called before load_cuda_backend(), in a process with one thread; it replaces
-/// PYTORCH_CUDA_ALLOC_CONF.
-void cap_cuda_memory(std::int64_t bytes);
+/// Sets LibTorch's allocators up: segments that grow, host memory pinned by several threads, and, unless `limit` is 0,
+/// at most so many bytes of the first visible device: what needs more ends with c10::OutOfMemoryError. To be called
+/// before load_cuda_backend(), in a process with one thread. It writes PYTORCH_CUDA_ALLOC_CONF; one that the user has
+/// set is replaced where there is a limit, and stays otherwise.
+void set_up_cuda_memory(std::int64_t limit);
 
 /// Of a visible device, times ten: 90 for an H100. 0 when the driver does not say.
 int cuda_compute_capability(int index);

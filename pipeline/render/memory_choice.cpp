@@ -49,7 +49,9 @@ MemoryChoice choose_memory(const weights::Bundle& bundle, const MemoryWords& wor
                            std::int64_t window_frames, int ranks) {
   if (words.tiles != "auto") require_tiles(words.tiles);
   const std::int64_t limit = words.max_memory.empty() ? 0 : parse_memory(words.max_memory);
-  if (limit > 0 && words.device != "cpu" && nn::cuda_device_present()) nn::cap_cuda_memory(allocator_share(limit));
+  if (words.device != "cpu" && nn::cuda_device_present()) {
+    nn::set_up_cuda_memory(limit > 0 ? allocator_share(limit) : 0);
+  }
   const c10::Device device = nn::resolve_device(words.device);
   const nn::ResolvedPlacement resolved = nn::resolve_placement(words.dtype, device);
   const std::string tiles = words.tiles == "auto" ? kUsualTiles : words.tiles;
