@@ -21,9 +21,7 @@ import tempfile
 import time
 
 import torch
-from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoImageToVideoPipeline, HunyuanVideoTransformer3DModel
 from PIL import Image
-from transformers import CLIPTextModel, LlavaForConditionalGeneration
 
 import random_bundle
 
@@ -32,6 +30,9 @@ PROMPT = "among the clouds a dark black square tile circling in a counterclockwi
 
 def open_pipeline(bundle, device):
     """diffusers' pipeline of the bundle, on the device, and the prompt's template for it."""
+    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoImageToVideoPipeline, HunyuanVideoTransformer3DModel
+    from transformers import CLIPTextModel, LlavaForConditionalGeneration
+
     parts = dict(text_encoder=LlavaForConditionalGeneration, text_encoder_2=CLIPTextModel,
                  transformer=HunyuanVideoTransformer3DModel, vae=AutoencoderKLHunyuanVideo)
     parts = {name: part.from_pretrained(bundle / name, torch_dtype=torch.bfloat16).eval().to(device)
@@ -128,12 +129,13 @@ def main():
     parser.add_argument("--dtype", nargs="+", default=["bf16", "fp8"])
     parser.add_argument("--tiles", nargs="+", default=["diffusers"])
     parser.add_argument("--max-memory", nargs="+", default=[])
+    parser.add_argument("--bundle", type=pathlib.Path, help="of random_bundle.py, written there if it is not; else one that goes at the end")
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
     device = "cpu" if arguments.small else "cuda"
     with tempfile.TemporaryDirectory(dir=None if arguments.small else "/dev/shm") as folder:
-        bundle = pathlib.Path(folder) / "bundle"
+        bundle = arguments.bundle or pathlib.Path(folder) / "bundle"
         begin = time.perf_counter()
         random_bundle.write(bundle, arguments.small, device)
         print(f"bundle written, {time.perf_counter() - begin:.0f} s", flush=True)

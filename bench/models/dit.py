@@ -17,7 +17,6 @@ import tempfile
 import time
 
 import torch
-from diffusers import HunyuanVideoTransformer3DModel
 from safetensors.torch import save_file
 from side_by_side import DTYPES, EIGHT_BIT, Program, distance, run
 
@@ -47,6 +46,8 @@ def flops(shape):
 @functools.cache
 def write_model(shape, dtype):
     """The other side's model and inputs, and the folder in which this program finds them."""
+    from diffusers import HunyuanVideoTransformer3DModel
+
     # 26 GB of weights: memory, because a GPU machine's disk may be too small or slow for them.
     keeper = tempfile.TemporaryDirectory(dir="/dev/shm" if on_gpu(shape) else None)
     folder = pathlib.Path(keeper.name)

@@ -7,7 +7,7 @@ import tempfile
 import time
 import pathlib
 
-from gpu_load import GpuLoad
+from gpu_load import SAMPLE_MS, GpuLoad
 from steps import PROMPT
 
 LOOK_SECONDS = 1.0
@@ -81,6 +81,16 @@ def follow(farm, options, begin):
         time.sleep(LOOK_SECONDS)
 
 
+def keep_trace(farm, options, layout, load):
+    """Beside the results: where the time of the job that got furthest went, for Perfetto, and the load of the GPUs."""
+    jobs = farm.lines("status", "--limit", 0)
+    furthest = max(jobs, key=lambda job: sum(window["state"] == "done" for window in job["windows"]))
+    stem = options.results.resolve().with_name(f"{options.results.stem}-{layout}")
+    farm.run("trace", furthest["job"], "--output", f"{stem}.trace.json")
+    if load.percents:
+        pathlib.Path(f"{stem}.load.json").write_text(json.dumps({"every_ms": SAMPLE_MS, "percent": load.percents, "mib": load.mib}))
+
+
 def measure(options, groups, ranks, dtype):
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="scaling-farm-") as folder:
         data = pathlib.Path(folder) / "data"
@@ -90,12 +100,13 @@ def measure(options, groups, ranks, dtype):
                 begin = time.monotonic()
                 farm.run("enqueue", "--file", data / "queue.jsonl")
                 seconds, videos = follow(farm, options, begin)
+            keep_trace(farm, options, f"{groups}x{ranks}-{dtype}", load)
             report = farm.lines("report", "--since", f"{int(time.monotonic() - begin) + 60}s")[0]["windows"]
     whole = len(videos) == options.jobs
     frames = options.jobs * options.job_frames if whole else report["frames"]
     # Cut off, what counts is the time of the last whole window: those under way are neither counted nor timed.
     return {"seconds": seconds, "whole": whole, "videos": len(videos), "videos_per_hour": 3600 * frames / options.job_frames / seconds,
-            "first_video": videos[0] if videos else None, "gpu_idle": load.idle, "report": report}
+            "first_video": videos[0] if videos else None, "gpu_idle": load.idle, "gpu_waits": load.waits, "report": report}
 
 
 def measure_farm(options, records):

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "bench/parallel/silent_group.hpp"
 #include "pipeline/dit/sharded_forward.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 
@@ -43,6 +44,11 @@ nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   measured();
   costs.clear();
   measured();
+  SilentGroup silent_world(world_);
+  const parallel::Mesh silent_mesh(silent_world, shape);
+  const auto silent = forward_over(silent_world, silent_mesh);
+  silent();
+  answer["silent_seconds"] = median_seconds(world_, silent);
   answer["exchanges"] = nlohmann::json::array();
   for (const auto& [operation, cost] : costs) {
     if (cost.bytes == 0) continue;  // a row of one rank has nobody to send to

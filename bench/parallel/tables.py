@@ -117,11 +117,11 @@ def print_strong_scaling(results, size):
 def print_farm(results):
     records = results.of("farm")
     table("Farm: videos through `reelfarm up`",
-          ["type", "groups x ranks", "queue", "seconds", "videos an hour", "first video", "GPU idle (NVML)", "frames a minute (reelfarm report)"],
+          ["type", "groups x ranks", "queue", "seconds", "videos an hour", "first video", "GPU idle (NVML)", "once it is busy", "frames a minute (reelfarm report)"],
           [[record["dtype"], f"{record['groups']} x {record['ranks']}", f"{record['jobs']} of {record['frames']} frames"
             + ("" if record["whole"] else f", cut off after {record['seconds']:.0f} s"), figure(record["seconds"], 0),
             figure(record["videos_per_hour"]), figure(record["first_video"], 0, " s"),
-            "" if record["gpu_idle"] is None else f"{100 * sum(record['gpu_idle']) / len(record['gpu_idle']):.0f} %",
+            *("" if record.get(name) is None else f"{100 * sum(record[name]) / len(record[name]):.1f} %" for name in ("gpu_idle", "gpu_waits")),
             figure(record["report"]["frames_per_minute"], 1)] for record in records])
     for key in sorted({(record["dtype"], record["groups"] * record["ranks"], record["jobs"], record["frames"]) for record in records}):
         dtype, gpus, jobs, frames = key
