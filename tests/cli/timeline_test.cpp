@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "posix/run_program.hpp"
 #include "queue/event_scan.hpp"
 #include "tests/queue/support.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -131,6 +134,26 @@ TEST_F(TimelineTest, ShowsEachStepOfEachWindowWhereItWasMade) {
   }
   EXPECT_EQ(ends, (std::set<std::string>{"released", "running"}));
   EXPECT_EQ(timeline.at("otherData").at("job"), job_);
+}
+
+// Perfetto itself, in a browser: every span is there, in its row, as long as it was written, and none within another.
+TEST_F(TimelineTest, OpensInPerfetto) {
+  const queue::Lease first = must_claim(store_, render_filter("g1"));
+  store_.tick(first.token, {"step", 1, 2, 0});
+  store_.tick(first.token, {"step", 2, 2, 0});
+  store_.tail(first.token, queue::test::make_artifact("t0"));
+  const queue::Lease second = must_claim(store_, render_filter("g1"));
+  store_.tick(second.token, {"step", 1, 2, 0});
+  store_.finish(first.token, queue::test::make_report("w0"));
+  store_.release(second.token, "drain");
+  must_claim(store_, render_filter("g2"));
+  const test::TemporaryFolder folder;
+  const std::string file = (folder / "trace.json").string();
+  std::ofstream(file) << timeline();
+  const posix::Ended ended = posix::run_program(
+      {.words = {REELFARM_PYTHON, std::string(REELFARM_SOURCE_DIR) + "/tests/cli/open_in_perfetto.py", file}});
+  if (ended.exit_code == 77) GTEST_SKIP() << ended.output;
+  EXPECT_EQ(ended.exit_code, 0) << ended.output << ended.errors;
 }
 
 TEST_F(TimelineTest, AWindowThatIsLeasedEarlyBeginsWhenItsGroupHasDoneWithTheOneBefore) {
