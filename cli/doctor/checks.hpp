@@ -51,7 +51,8 @@ Finding judge_latency(double round_trip_ms);
 std::vector<Finding> judge_server(const queue::ServerFacts& facts);
 /// The weights in `folder`: whole (reelfarm-bundle verify), and those of the farm's groups or not.
 std::vector<Finding> check_bundle(const std::filesystem::path& folder, const FarmRecords& records);
-Finding check_driver();
+/// `line`: the first of /proc/driver/nvidia/version; empty where there is none. Pure.
+Finding judge_driver(const std::string& line);
 
 /// Two ranks under MPI on this machine, and its GPUs: `LAUNCHER -n 2 RANKS --self-test`, and what its lines
 /// (worker/ranks/self_test.hpp) say. What hangs is killed at `limit`, and named; loading CUDA's libraries from a

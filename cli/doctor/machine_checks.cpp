@@ -104,20 +104,28 @@ std::vector<Finding> check_bundle(const fs::path& folder, const FarmRecords& rec
   return {{Health::problem, "weights", error.what(), "install it beside this program"}};
 }
 
-Finding check_driver() {
-  std::ifstream file("/proc/driver/nvidia/version");
-  std::string line;
-  if (std::getline(file, line)) return {Health::ok, "driver", line};
-  return {Health::note, "driver", "no NVIDIA driver is loaded",
-          "groups here render on the CPU; for a GPU install its driver"};
+Finding judge_driver(const std::string& line) {
+  if (line.empty()) {
+    return {Health::note, "driver", "no NVIDIA driver is loaded",
+            "groups here render on the CPU; for a GPU install its driver"};
+  }
+  std::istringstream words(line);
+  for (std::string word; words >> word;) {
+    if (word.find('.') != std::string::npos && word.find_first_not_of("0123456789.") == std::string::npos) {
+      return {Health::ok, "driver", "NVIDIA " + word};
+    }
+  }
+  return {Health::ok, "driver", one_line(line, 120)};
 }
 
 std::vector<Finding> check_programs() {
+  std::string driver;
+  std::getline(std::ifstream("/proc/driver/nvidia/version"), driver);
   std::vector<Finding> findings = {check_sibling("reelfarm-image", Health::problem, "submit images"),
                                    check_sibling("reelfarm-coordinator", Health::note, "run a farm here"),
                                    check_sibling("reelfarm-stitcher", Health::note, "run a farm here"),
                                    check_sibling("reelfarm-worker", Health::note, "run worker groups here"),
-                                   check_driver()};
+                                   judge_driver(driver)};
   const Finding ranks = check_sibling("reelfarm-ranks", Health::note, "run worker groups here");
   const Finding mpirun = check_mpirun();
   findings.insert(findings.end(), {ranks, mpirun});

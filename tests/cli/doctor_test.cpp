@@ -40,6 +40,17 @@ std::vector<std::string> problems(const FarmRecords& records) {
   return texts;
 }
 
+TEST(JudgeDriver, NamesItsVersion) {
+  EXPECT_EQ(
+      judge_driver("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build  (a@b)  ").text,
+      "NVIDIA 580.159.04");
+  EXPECT_EQ(
+      judge_driver("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024").text,
+      "NVIDIA 550.54.15");
+  EXPECT_EQ(judge_driver("NVRM version: of a kind to come").text, "NVRM version: of a kind to come");
+  EXPECT_EQ(judge_driver("").health, Health::note);
+}
+
 TEST(CheckFarm, FindsNothingWrongWithAHealthyOne) {
   EXPECT_THAT(problems(healthy()), testing::IsEmpty());
 }
