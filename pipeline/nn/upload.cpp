@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "pipeline/nn/detail/copy_team.hpp"
 
@@ -18,6 +19,7 @@ namespace {
 // Of 4 x 8, 16 and 2 x 64 MiB the fastest on a host of an H100.
 constexpr std::int64_t kBuffer = std::int64_t{16} << 20;  // bytes
 constexpr std::size_t kBuffers = 4;
+constexpr unsigned kMostThreads = 16;
 
 /// The buffers, the threads and the stream of one device.
 class Uploader {
@@ -68,7 +70,7 @@ class Uploader {
   c10::Stream copies_;
   std::array<Buffer, kBuffers> buffers_;
   std::size_t next_ = 0;
-  detail::CopyTeam team_;
+  detail::CopyTeam team_{std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads)};
   std::mutex mutex_;
 };
 

@@ -13,8 +13,7 @@ constexpr std::chrono::milliseconds kSpinning{5};
 }  // namespace
 
 CopyTeam::CopyTeam(unsigned threads) {
-  const unsigned size = std::clamp(std::thread::hardware_concurrency(), 1U, std::max(threads, 1U));
-  for (unsigned other = 1; other < size; ++other) {
+  for (unsigned other = 1; other < threads; ++other) {
     threads_.emplace_back([this](const std::stop_token& stop) { serve(stop); });
   }
 }

@@ -15,8 +15,8 @@ namespace reelfarm::nn::detail {
 /// megabytes, and the next tensor comes soon.
 class CopyTeam {
  public:
-  /// Of at most so many threads, the caller's among them.
-  explicit CopyTeam(unsigned threads = 16);
+  /// Of so many threads, at least 1, the caller's among them.
+  explicit CopyTeam(unsigned threads);
   ~CopyTeam();
   CopyTeam(const CopyTeam&) = delete;
   CopyTeam& operator=(const CopyTeam&) = delete;
