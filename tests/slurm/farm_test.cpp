@@ -93,6 +93,11 @@ class SlurmFarm : public testing::Test {
     for (std::string name; names >> name;) count += name.ends_with("-group") ? 1 : 0;
     return count;
   }
+  /// Whether they are gone in time.
+  bool cancel_groups() const {
+    cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
+    return eventually([] { return groups() == 0; });
+  }
   std::string video(const std::string& job) const {
     const json output = ask("status " + job)["output"];
     return output.is_string() ? content(output.get<std::string>()) : "";
@@ -145,10 +150,6 @@ TEST_F(SlurmFarm, WhatSlurmDoesToItsJobsCostsNoVideoAByteAndNoWindowAnAttempt) {
   expect_unharmed(moved);
 
   // The node of the group loses its power; another group goes on with what it held.
-  const auto cancel_groups = [&] {
-    cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
-    return eventually([&] { return groups() == 0; });
-  };
   ASSERT_TRUE(cancel_groups());
   submit("--groups 1 --only-groups -- --nodelist=n2");
   const std::string dark = ask(job)["job"];
@@ -180,7 +181,7 @@ TEST_F(SlurmFarm, ATimeLimitAndAPreemptionCostNoVideoAByteAndNoWindowAnAttempt) 
   const json calm = ask(job + " --wait");
   ASSERT_EQ(calm["state"], "done") << calm;
   const std::string expected = video(calm["job"]);
-  cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
+  ASSERT_TRUE(cancel_groups());
   const std::string group = submit("--groups 1 --only-groups --time 30 --drain 60 -- --nodelist=n2")["groups"] + "_0";
 
   // slurmctld looks at the limits each half minute, and finds that less than a minute is left.
@@ -208,8 +209,7 @@ TEST_F(SlurmFarm, AutoscaleKeepsGroupsForTheBacklogAndNoneWithoutOne) {
   submit("--groups 1");
   const json calm = ask(job_of(4) + " --wait");
   ASSERT_EQ(calm["state"], "done") << calm;
-  cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
-  ASSERT_TRUE(eventually([&] { return groups() == 0; }));
+  ASSERT_TRUE(cancel_groups());
 
   const auto look = [&] {
     const e2e::Result result = reelfarm(
@@ -236,8 +236,7 @@ TEST_F(SlurmFarm, MpirunStartsRanksOnBothNodesAndSrunOnOne) {
     submit("--groups 1 " + launch + " --stage " + (folder_.path() / "local").string());
     const json clip = ask(job_of(4) + " --wait");
     EXPECT_EQ(clip["state"], "done") << launch << clip;
-    cluster_->run("scancel $(squeue -h -r -o '%i %j' | grep -e -group | cut -d' ' -f1)");
-    ASSERT_TRUE(eventually([&] { return groups() == 0; }));
+    ASSERT_TRUE(cancel_groups());
   }
   EXPECT_FALSE(fs::is_empty(folder_.path() / "local")) << "the weights were not staged";
 }
