@@ -23,8 +23,7 @@ def gpu_names():
 class GpuLoad:
     """Samples ten times a second while it is open. Then, for each of the first `gpus`, or None where the tool does not say:
     `idle`, the share of time without a kernel; `waits`, the same from when it is first busy until it is so last, which
-    leaves the queue's beginning and end out; `percents` and `mib`, the
-    samples of load and memory."""
+    leaves the queue's beginning and end out; `percents` and `mib`, the samples of load and memory."""
 
     def __init__(self, gpus):
         self.gpus = gpus
