@@ -11,6 +11,7 @@
 #include <ATen/Parallel.h>
 
 #include "bench/models/measured.hpp"
+#include "bench/models/replay.hpp"
 #include "pipeline/dit/transformer.hpp"
 #include "pipeline/nn/parameter_reader.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
@@ -52,6 +53,12 @@ int main(int argc, char** argv) {
     for (std::string command; std::getline(std::cin, command);) {
       if (command == "forward") {
         std::cout << seconds([&] { finish(transformer.forward(latents, layout, prepared, 1)); }) << std::endl;
+      } else if (command == "launch") {
+        at::Tensor velocity;
+        std::cout << seconds([&] { velocity = transformer.forward(latents, layout, prepared, 1); }) << std::endl;
+        finish(velocity);
+      } else if (command == "graph") {
+        std::cout << replay_seconds(device, 3, [&] { transformer.forward(latents, layout, prepared, 1); }) << std::endl;
       } else if (command == "prepare") {
         std::cout << seconds([&] { transformer.prepare(text, timesteps, std::nullopt); }) << std::endl;
       } else if (command == "attention") {

@@ -1,7 +1,8 @@
 // What one block of the 13 B transformer and the layers of the VAE decoder are made of, each alone on a GPU: products,
 // attention and passes over memory, in bf16 and in 8 bits. Prints TFLOP/s or GB/s next to the ceilings of the same run.
 //
-//     bench_kernels [TOKENS] [ROUNDS]      default 43096 (960x544, 81 frames, 256 text tokens), 7
+//     bench_kernels [TOKENS] [ROUNDS] [PART]      default 43096 (960x544, 81 frames, 256 text tokens), 7 and all of
+//                                                 products, attention, heads, passes, decoder
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -112,6 +113,26 @@ void attentions(Table& table, std::int64_t tokens, double ceiling) {
             [&] { quant::attention(q, k, v); });
 }
 
+/// What a rank of several computes: attention of some of its heads, whose keys are a part of what it got.
+void heads_of_a_rank(Table& table, std::int64_t tokens, double ceiling) {
+  const double flop_of_one = 4.0 * static_cast<double>(tokens) * static_cast<double>(tokens) * kHeadDim;
+  constexpr std::int64_t kShare = kHeads / 2;
+  const at::Tensor k = random({tokens, kShare, kHeadDim});
+  const at::Tensor v = random({tokens, kShare, kHeadDim});
+  for (std::int64_t heads = 1; heads <= kShare; ++heads) {
+    const at::Tensor q = random({tokens, heads, kHeadDim});
+    const double flop = static_cast<double>(heads) * flop_of_one;
+    const std::string name = " of " + std::to_string(heads) + " heads";
+    table.row("attention bf16" + name, flop, ceiling, "TFLOP/s", [&] {
+      nn::attention(q.unsqueeze(0), k.narrow(1, 0, heads).unsqueeze(0), v.narrow(1, 0, heads).unsqueeze(0));
+    });
+    if (!quant::attention_fits(q, q)) continue;
+    const at::Tensor own_k = k.narrow(1, 0, heads).contiguous();
+    const at::Tensor own_v = v.narrow(1, 0, heads).contiguous();
+    table.row("attention fp8" + name, flop, 2 * ceiling, "TFLOP/s", [&] { quant::attention(q, own_k, own_v); });
+  }
+}
+
 void passes(Table& table, std::int64_t tokens, double copy) {
   const double one = 2.0 * static_cast<double>(tokens) * kWidth;  // bytes of (tokens, width) in bf16
   const at::Tensor x = random({tokens, kWidth});
@@ -195,10 +216,13 @@ int main(int argc, char** argv) {
           std::max(copy, 2.0 * static_cast<double>(big.nbytes()) / bench::seconds([&] { bench::finish(big.clone()); }));
     }
     std::printf("copy: %.0f GB/s read and written\n", copy / 1e9);
-    products(table, tokens, matmul);
-    attentions(table, tokens, matmul);
-    passes(table, tokens, copy);
-    decoder_layers(table, matmul, copy);
+    const std::string only = argc > 3 ? argv[3] : "";
+    const auto wanted = [&](const char* part) { return only.empty() || only == part; };
+    if (wanted("products")) products(table, tokens, matmul);
+    if (wanted("attention")) attentions(table, tokens, matmul);
+    if (wanted("heads")) heads_of_a_rank(table, tokens, matmul);
+    if (wanted("passes")) passes(table, tokens, copy);
+    if (wanted("decoder")) decoder_layers(table, matmul, copy);
   } catch (const std::exception& error) {
     std::cerr << "bench_kernels: " << error.what() << '\n';
     return 1;

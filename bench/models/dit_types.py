@@ -3,7 +3,8 @@
     python3 bench/models/dit_types.py bench_dit --bundle FOLDER [--frames 81] [--dtype bf16 int8 w8a8 fp8-linears fp8] [--rounds 5]
 
 FOLDER is what random_bundle.py writes; latents and text are random, the same for all types. Needs a GPU of 80 GB, and no
-other implementation. The first type is what the others are compared with. Gates: int8 and w8a8 3e-2, fp8 8e-2.
+other implementation. The first type is what the others are compared with. Gates: int8 and w8a8 3e-2, fp8 8e-2. Launch:
+the host's seconds until the GPU has been given all of a forward. Graph: a forward replayed as one CUDA graph.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def main():
     shape = f"13b-{options.frames}"
     expected = None
     print(f"{shape}, latents {'x'.join(map(str, SHAPES[shape][5]))}, medians of {options.rounds}")
-    print("type          forward (best), s   TFLOP/s    matmul  attention   GiB   norm ratio      cosine")
+    print("type          forward (best), s   launch     graph   TFLOP/s    matmul  attention   GiB   norm ratio      cosine")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as keeper:
         folder = pathlib.Path(keeper)
         (folder / "transformer").symlink_to(options.bundle.resolve() / "transformer")
@@ -56,6 +57,8 @@ def main():
             program.ask("memory")
             seconds = [program.ask("forward") for _ in range(options.rounds)]
             memory = program.ask("memory")
+            launch = statistics.median(program.ask("launch") for _ in range(options.rounds))
+            graph = program.ask("graph")
             matmul = max(program.ask("matmul") for _ in range(3))
             program.ask("attention")
             attention = statistics.median(program.ask("attention") for _ in range(5))
@@ -63,7 +66,7 @@ def main():
             program.close()
             expected = found if expected is None else expected
             middle = statistics.median(seconds)
-            print(f"{dtype:12} {middle:9.3f} ({min(seconds):.3f}) {flops(shape) * 1e-12 / middle:9.0f} {matmul * 1e-3:9.0f} "
+            print(f"{dtype:12} {middle:9.3f} ({min(seconds):.3f}) {launch:8.3f} {graph:9.3f} {flops(shape) * 1e-12 / middle:9.0f} {matmul * 1e-3:9.0f} "
                   f"{1e3 * attention:7.1f} ms {memory:6.1f} {((found - expected).norm() / expected.norm()).item():11.2e} "
                   f"{torch.nn.functional.cosine_similarity(found, expected, 0).item():12.6f}", flush=True)
 

@@ -17,7 +17,7 @@ c10::impl::VirtualGuardImpl guard_of(const c10::Stream& stream) {
 SideStream::SideStream(c10::Device device) {
   if (!device.is_cuda()) return;
   // Of high priority: beside kernels that fill the GPU for tens of milliseconds, each of hundreds of short ones would
-  // wait for one of them to end. A decode of 2.5 s took 31 s beside a denoising in bf16 on an H100.
+  // wait for one of them to end.
   stream_ = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, /*isHighPriority=*/true);
 }
 
