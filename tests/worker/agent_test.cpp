@@ -117,6 +117,33 @@ TEST_F(AgentTest, AWindowThatIsDoneWithoutATailIsRenderedAgain) {
   EXPECT_EQ(window(job, 1).failures, 0);
 }
 
+TEST_F(AgentTest, UntilItsFirstWindowIsDoneAGroupHoldsOneMore) {
+  for (int job = 0; job < 6; ++job) add_job("held-decode");
+  start_agent();
+  const auto group = [&] {
+    const auto groups = store_->list_groups();
+    return groups.empty() ? GroupRecord{} : groups[0];
+  };
+  // A group that could claim one more has done so two heartbeats later.
+  const auto stays_at = [&](std::size_t tasks) {
+    if (!eventually([&] { return group().tasks.size() == tasks; })) return false;
+    for (int heartbeat = 0; heartbeat < 2; ++heartbeat) {
+      const auto seen = group().last_seen;
+      if (!eventually([&] { return group().last_seen > seen; })) return false;
+    }
+    return group().tasks.size() == tasks;
+  };
+  const auto let_end = [&](int windows) {
+    std::ofstream(root_ / "may-end.new") << windows;
+    std::filesystem::rename(root_ / "may-end.new", root_ / "data" / "may-end");
+  };
+  EXPECT_TRUE(stays_at(3)) << group().tasks.size();
+  let_end(1);
+  EXPECT_TRUE(stays_at(2)) << group().tasks.size();
+  let_end(6);
+  EXPECT_TRUE(eventually([&] { return group().tasks.empty(); }));
+}
+
 TEST_F(AgentTest, RanksThatRefuseTheirBundleAreNotStartedAgain) {
   start_agent("refused");
   EXPECT_EQ(join(), 2);

@@ -6,6 +6,7 @@
 //   slow              one step a 50 ms, so that a test can stop it
 //   dies-when-told    as slow, but ends with code 9 instead of giving the task back
 //   deaf              one step a 50 ms for ever, whatever it is told
+//   held-decode       as render, but is decoded, beside others, until DATA/may-end says how many of these may end
 //   slow-write        as render, but takes 2 s between its tail and its end
 //   fail-data         reports a failure of class data
 //   lost-tail         cannot read its tail on the first attempt, renders on the next; renders where there is no tail
@@ -16,6 +17,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -49,7 +51,9 @@ class ScriptedRanks {
     ready.ranks = 1;
     send(ready);
     for (;;) {
-      if (!wait(-1)) return 0;
+      constexpr int kLookMs = 20;
+      if (!wait(decoding_.empty() ? -1 : kLookMs)) return 0;
+      look_after_decodes();
       while (const auto line = channel_.next_line()) {
         const Message message = decode(*line);
         if (std::holds_alternative<ShutdownOrder>(message)) return 0;
@@ -105,12 +109,31 @@ class ScriptedRanks {
     }
     const std::string name = order.task + "_a" + std::to_string(order.attempt) + "_" + order.nonce;
     send(TailReady{order.task, write(name + ".tail", 1)});
+    if (order.prompt == "held-decode") {
+      decoding_.push_back(order);
+      return look_after_decodes();
+    }
     const int pieces = order.prompt == "slow-write" ? 40 : 1;
     for (int piece = 0; piece < pieces; ++piece) {
       send(Tick{order.task, "write", steps, steps, 0.5});
       if (pieces > 1) wait(50);
     }
+    finish(order);
+  }
+
+  void finish(const TaskOrder& order) {
+    const std::string name = order.task + "_a" + std::to_string(order.attempt) + "_" + order.nonce;
     send(Done{order.task, write(name, 4 * (order.num_latents - 1) + 1), "{}"});
+  }
+
+  void look_after_decodes() {
+    int may_end = 0;
+    std::ifstream(data_ / "may-end") >> may_end;
+    for (; !decoding_.empty() && ended_ < may_end; ++ended_) {
+      finish(decoding_.front());
+      decoding_.pop_front();
+    }
+    for (const TaskOrder& order : decoding_) send(Tick{order.task, "decode", order.steps, order.steps, 0.5});
   }
 
   FileReference write(const std::string& name, std::int64_t frames) {
@@ -121,6 +144,8 @@ class ScriptedRanks {
 
   LineChannel channel_;
   std::filesystem::path data_;
+  std::deque<TaskOrder> decoding_;
+  int ended_ = 0;
 };
 
 }  // namespace
