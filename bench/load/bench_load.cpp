@@ -5,12 +5,9 @@
 // between two buffers. All values that are read are checked against what was written.
 //
 // Usage: bench_load [FOLDER [GIGABYTES]]   (default: the temporary folder, 2.2)
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/support/page_cache.hpp"
+#include "bench/support/timing.hpp"
 #include "pipeline/weights/safetensors_writer.hpp"
 #include "pipeline/weights/tensor_source.hpp"
 #include "pipeline/weights/verify.hpp"
@@ -87,19 +86,6 @@ std::uint64_t write_file(const fs::path& path, int tensors) {
   return sum;
 }
 
-/// The pages are clean after the writer's fsync, so the kernel can let all of them go.
-void drop_from_cache(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) throw std::runtime_error("cannot drop the cache");
-  ::close(fd);
-}
-
-double seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
 void check(bool right, const char* what) {
   if (!right) throw std::runtime_error(std::string(what) + " read other values than were written");
 }
@@ -110,16 +96,11 @@ struct Row {
   std::vector<double> cold, warm;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 int run(const fs::path& folder, double gigabytes) {
   const int tensors = static_cast<int>(gigabytes * 1e9 / kTensorBytes) + 1;
   const TemporaryFile file(folder / ("reelfarm-bench-load-" + std::to_string(::getpid()) + ".safetensors"));
   std::uint64_t expected = 0;
-  const double written = seconds_of([&] { expected = write_file(file.path(), tensors); });
+  const double written = bench::seconds([&] { expected = write_file(file.path(), tensors); });
   const double bytes = static_cast<double>(fs::file_size(file.path()));
   std::vector<std::byte> buffer(kTensorBytes), other(kTensorBytes);
 
@@ -170,28 +151,30 @@ int run(const fs::path& folder, double gigabytes) {
   // Taking turns, so that what else the machine does falls on all rows alike.
   for (int round = 0; round < kRounds; ++round)
     for (Row& row : rows) {
-      drop_from_cache(file.path());
-      row.cold.push_back(seconds_of(row.work));
+      bench::drop_from_cache(file.path());
+      row.cold.push_back(bench::seconds(row.work));
       check(std::system(cat.c_str()) == 0, "cat");
-      row.warm.push_back(seconds_of(row.work));
+      row.warm.push_back(bench::seconds(row.work));
     }
   std::vector<double> copies;
   for (int round = 0; round < kRounds; ++round)
-    copies.push_back(seconds_of([&] {
+    copies.push_back(bench::seconds([&] {
       for (int i = 0; i < tensors; ++i) std::memcpy(other.data(), buffer.data(), buffer.size());
     }));
 
-  const double cat_cold = median(rows[0].cold), copy = median(copies);
+  const double cat_cold = bench::median(rows[0].cold), copy = bench::median(copies);
   std::printf("bf16, %d tensors of %lldx%lld, %.2f GB in one file, 1 thread, medians of %d\n", tensors,
               static_cast<long long>(4 * kWidth), static_cast<long long>(kWidth), bytes / 1e9, kRounds);
   std::printf("%-28s %10s %12s %10s %14s\n", "", "cold GB/s", "% of cat", "warm GB/s", "% of memcpy");
   for (const Row& row : rows) {
     if (row.name == "map, check the header") {
-      std::printf("%-28s %9.2f ms %21.2f ms\n", row.name.c_str(), median(row.cold) * 1e3, median(row.warm) * 1e3);
+      std::printf("%-28s %9.2f ms %21.2f ms\n", row.name.c_str(), bench::median(row.cold) * 1e3,
+                  bench::median(row.warm) * 1e3);
       continue;
     }
-    std::printf("%-28s %10.2f %11.0f%% %10.2f %13.0f%%\n", row.name.c_str(), bytes / median(row.cold) / 1e9,
-                100 * cat_cold / median(row.cold), bytes / median(row.warm) / 1e9, 100 * copy / median(row.warm));
+    std::printf("%-28s %10.2f %11.0f%% %10.2f %13.0f%%\n", row.name.c_str(), bytes / bench::median(row.cold) / 1e9,
+                100 * cat_cold / bench::median(row.cold), bytes / bench::median(row.warm) / 1e9,
+                100 * copy / bench::median(row.warm));
   }
   std::printf("%-28s %10s %12s %10.2f %13.0f%%\n", "memcpy between buffers", "", "", bytes / copy / 1e9, 100.0);
   std::printf("written and synced in %.1f s, %.2f GB/s\n", written, bytes / written / 1e9);

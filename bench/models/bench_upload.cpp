@@ -7,9 +7,6 @@
 // system lets them go, and the ceiling is `cat FILES >/dev/null`.
 //
 // Usage: bench_upload FILE_OR_FOLDER [warm|cold]
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -23,6 +20,8 @@
 #include <vector>
 
 #include "bench/models/measured.hpp"
+#include "bench/support/page_cache.hpp"
+#include "bench/support/timing.hpp"
 #include "pipeline/nn/placement.hpp"
 #include "pipeline/nn/upload.hpp"
 #include "pipeline/weights/tensor_source.hpp"
@@ -33,17 +32,6 @@ using namespace reelfarm;
 
 constexpr int kRounds = 3;
 constexpr std::int64_t kPinned = std::int64_t{64} << 20;  // bytes
-
-void drop_from_cache(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) throw std::runtime_error("cannot drop the cache");
-  ::close(fd);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 /// How fast the processors copy the files' pages: each of 16 threads takes its share of every tensor.
 void fill_with_threads(const std::vector<at::Tensor>& mapped, const at::Tensor& pinned) {
@@ -108,15 +96,15 @@ void run(const std::string& path, bool cold) {
   for (const Row& row : rows) row.work();  // maps the memory of GPU and host
   for (int round = 0; round < kRounds; ++round) {
     for (Row& row : rows) {
-      if (cold) std::ranges::for_each(source->files(), [](const auto& file) { drop_from_cache(file.string()); });
+      if (cold) std::ranges::for_each(source->files(), bench::drop_from_cache);
       row.seconds.push_back(bench::seconds(row.work));
     }
   }
-  const double ceiling = median(rows.back().seconds);
+  const double ceiling = bench::median(rows.back().seconds);
   std::printf("%zu tensors, %.2f GB, %s, %u processors, medians of %d\n", mapped.size(),
               static_cast<double>(bytes) / 1e9, cold ? "cold" : "warm", std::thread::hardware_concurrency(), kRounds);
   for (const Row& row : rows) {
-    const double taken = median(row.seconds);
+    const double taken = bench::median(row.seconds);
     std::printf("%-28s %8.3f s %8.2f GB/s %6.0f %%\n", row.name.c_str(), taken,
                 static_cast<double>(bytes) / taken / 1e9, 100 * ceiling / taken);
   }

@@ -26,6 +26,7 @@
 #include <ATen/Version.h>
 
 #include "bench/models/measured.hpp"
+#include "bench/support/timing.hpp"
 #include "pipeline/nn/host_memory.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/video/encoder.hpp"
@@ -141,8 +142,7 @@ std::vector<Part> window(const render::Renderer& renderer, const fs::path& folde
 double median_of(const std::vector<std::vector<Part>>& windows, std::size_t part) {
   std::vector<double> values;
   for (const auto& one : windows) values.push_back(one[part].seconds);
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
+  return bench::median(std::move(values));
 }
 
 void print(const std::vector<Part>& before, const std::vector<std::vector<Part>>& windows) {

@@ -1,21 +1,13 @@
 #pragma once
 
-#include <chrono>
 #include <string>
 
 #include <ATen/core/Tensor.h>
 
+#include "bench/support/timing.hpp"
 #include "pipeline/nn/placement.hpp"
 
 namespace reelfarm::bench {
-
-/// Wall-clock seconds of work().
-template <typename Work>
-double seconds(const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 /// As --dtype resolves it; "fp8-linears" is fp8 without its attention. Says on stderr what cannot be had.
 nn::Placement placement_of(const std::string& dtype, c10::Device device);

@@ -10,7 +10,7 @@
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "bench/models/measured.hpp"
+#include "bench/support/timing.hpp"
 
 namespace reelfarm::bench {
 namespace {

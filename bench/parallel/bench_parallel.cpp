@@ -19,6 +19,7 @@
 #include <sstream>
 #include <string>
 
+#include "bench/models/measured.hpp"
 #include "bench/parallel/decode_scaling.hpp"
 #include "bench/parallel/forward_scaling.hpp"
 #include "parallel/mpi_session.hpp"

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bench/models/measured.hpp"
 #include "pipeline/vae/shared_decode.hpp"
 #include "pipeline/vae/tile_plan.hpp"
 

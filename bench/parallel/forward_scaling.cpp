@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "bench/models/measured.hpp"
 #include "bench/parallel/silent_group.hpp"
 #include "pipeline/dit/sharded_forward.hpp"
 #include "pipeline/schedulers/flow_match.hpp"

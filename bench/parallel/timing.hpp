@@ -1,11 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
-#include "bench/models/measured.hpp"
+#include "bench/support/timing.hpp"
 #include "parallel/process_group.hpp"
 
 namespace reelfarm::bench {
@@ -27,8 +27,7 @@ inline double median_seconds(parallel::ProcessGroup& group, const std::function<
     group.barrier();
     times.push_back(seconds(work));
   }
-  std::ranges::sort(times);
-  return times[kRepeats / 2];
+  return median(std::move(times));
 }
 
 }  // namespace reelfarm::bench

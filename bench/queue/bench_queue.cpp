@@ -2,7 +2,6 @@
 //
 // One redis-server with an append-only file, clients as threads with a connection each. PING and an empty script are
 // the ceilings: a transition is one round trip, so it cannot be quicker than the script that does nothing.
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/support/timing.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "queue/job_store.hpp"
 #include "queue/private_redis.hpp"
@@ -34,11 +34,6 @@ double rate(int clients, int count, const std::function<void(std::size_t, std::s
   }
   for (std::thread& thread : threads) thread.join();
   return each * clients / std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 struct Row {
@@ -168,11 +163,12 @@ void print(const char* name, int clients, int jobs_wanted, Table& table) {
               std::string(10, '-').c_str(), std::string(15, '-').c_str(), std::string(17, '-').c_str());
   double ceiling = 0;
   for (Row& row : table.rows) {
-    if (row.what == "ceiling: empty script") ceiling = median(row.rates);
+    if (row.what == "ceiling: empty script") ceiling = bench::median(row.rates);
   }
   for (Row& row : table.rows) {
-    std::printf("| %-28s | %9.0f | %8.0f | %13.0f | %14.0f%% |\n", row.what.c_str(), median(row.rates),
-                1e6 * clients / median(row.rates), 1e6 * median(row.server_cpu), 100 * median(row.rates) / ceiling);
+    std::printf("| %-28s | %9.0f | %8.0f | %13.0f | %14.0f%% |\n", row.what.c_str(), bench::median(row.rates),
+                1e6 * clients / bench::median(row.rates), 1e6 * bench::median(row.server_cpu),
+                100 * bench::median(row.rates) / ceiling);
   }
   std::fflush(stdout);
 }

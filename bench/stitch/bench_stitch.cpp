@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/support/timing.hpp"
 #include "pipeline/stitcher/stitcher.hpp"
 #include "pipeline/stitcher/video_io.hpp"
 #include "pipeline/video/frame_writer.hpp"
@@ -113,11 +114,6 @@ class SamplingSink : public stitcher::FrameSink {
   std::int64_t count_ = 0;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -205,10 +201,11 @@ int main(int argc, char** argv) {
     encoder.finish();
     bare.end(frames);
   }
-  const double ceiling = median(bare.rates);
+  const double ceiling = bench::median(bare.rates);
   const auto row = [&](const char* name, const Phase& phase) {
     std::printf("%-46s %8.1f frames/s  %5.1f %% of the ceiling  %6.1f processor ms a frame\n", name,
-                median(phase.rates), 100 * median(phase.rates) / ceiling, median(phase.processor_ms));
+                bench::median(phase.rates), 100 * bench::median(phase.rates) / ceiling,
+                bench::median(phase.processor_ms));
   };
   row("bare encoder, pictures from memory (ceiling)", bare);
   row("decode, stitch, encode, publish", whole);
