@@ -107,8 +107,7 @@ class ScriptedRanks {
       if (step == 2 && order.prompt == "hang" && first) ::pause();
       if (slow) wait(50);
     }
-    const std::string name = order.task + "_a" + std::to_string(order.attempt) + "_" + order.nonce;
-    send(TailReady{order.task, write(name + ".tail", 1)});
+    send(TailReady{order.task, write(name_of(order) + ".tail", 1)});
     if (order.prompt == "held-decode") {
       decoding_.push_back(order);
       return look_after_decodes();
@@ -121,9 +120,12 @@ class ScriptedRanks {
     finish(order);
   }
 
+  static std::string name_of(const TaskOrder& order) {
+    return order.task + "_a" + std::to_string(order.attempt) + "_" + order.nonce;
+  }
+
   void finish(const TaskOrder& order) {
-    const std::string name = order.task + "_a" + std::to_string(order.attempt) + "_" + order.nonce;
-    send(Done{order.task, write(name, 4 * (order.num_latents - 1) + 1), "{}"});
+    send(Done{order.task, write(name_of(order), 4 * (order.num_latents - 1) + 1), "{}"});
   }
 
   void look_after_decodes() {
