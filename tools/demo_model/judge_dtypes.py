@@ -22,6 +22,8 @@ import judge
 import judge_renders
 import world
 
+GATE_DB = 30  # of fp8 to bf16
+
 
 def verdict(frames: np.ndarray, job: judge_renders.Job):
     torch.set_num_threads(1)
@@ -65,7 +67,9 @@ def main() -> None:
             figures = evaluate.summary(list(pool.map(verdict, clips, jobs, chunksize=4)), truths)
             reference = reference or clips
             distances = [psnr(clip, of) for clip, of in zip(clips, reference)]
-            print(dtype, json.dumps(figures), f"PSNR to {args.dtype[0]}: mean {np.mean(distances):.1f}, worst {min(distances):.1f} dB", flush=True)
+            below = sum(distance < GATE_DB for distance in distances)
+            print(dtype, json.dumps(figures), f"PSNR to {args.dtype[0]}: mean {np.mean(distances):.1f}, worst {min(distances):.1f} dB, "
+                  f"{below} of {len(jobs)} clips below {GATE_DB}", flush=True)
 
 
 if __name__ == "__main__":
