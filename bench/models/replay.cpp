@@ -1,56 +1,32 @@
 #include "bench/models/replay.hpp"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
-#include <string>
 
-#include <c10/core/Stream.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/core/StreamGuard.h>
 
 #include "bench/support/timing.hpp"
+#include "pipeline/nn/cuda_driver_call.hpp"
 
 namespace reelfarm::bench {
 namespace {
 
-// cuda.h. This program is linked against LibTorch's CPU part alone, so that it also starts where there is no driver.
-constexpr int kRelaxed = 2;  // CU_STREAM_CAPTURE_MODE_RELAXED
+constexpr int kRelaxed = 2;  // CU_STREAM_CAPTURE_MODE_RELAXED of cuda.h
 
 template <typename... Arguments>
 void call(const char* name, Arguments... arguments) {
-  static void* const library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  const auto function = library ? reinterpret_cast<int (*)(Arguments...)>(dlsym(library, name)) : nullptr;
-  if (function == nullptr) throw std::runtime_error(std::string("graph: the CUDA driver has no ") + name);
-  if (const int code = function(arguments...); code != 0) {
-    const char* words = nullptr;
-    const auto text = reinterpret_cast<int (*)(int, const char**)>(dlsym(library, "cuGetErrorString"));
-    if (text != nullptr) text(code, &words);
-    throw std::runtime_error(std::string("graph: ") + name + " failed with code " + std::to_string(code) +
-                             (words != nullptr ? ": " + std::string(words) : ""));
-  }
+  void* const driver = nn::cuda_driver();
+  const int code = nn::cuda_driver_call(driver, name, arguments...);
+  if (code != 0) throw std::runtime_error("graph: " + nn::cuda_driver_words(driver, name, code));
 }
-
-/// Makes a stream the current one of this thread while it lives.
-class Current {
- public:
-  explicit Current(const c10::Stream& stream) : guard_(stream.device_type()), before_(guard_.exchangeStream(stream)) {}
-  ~Current() { guard_.exchangeStream(before_); }
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
-
- private:
-  c10::impl::VirtualGuardImpl guard_;
-  c10::Stream before_;
-};
 
 }  // namespace
 
 double replay_seconds(c10::Device device, int rounds, const std::function<void()>& work) {
   // The default stream cannot be recorded.
   const c10::Stream stream = c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
-  const Current current(stream);
+  const c10::StreamGuard current(stream);
   // Twice, so that every library has its plan and workspace on this stream, and the allocator the memory.
   for (int i = 0; i < 2; ++i) work();
   stream.synchronize();
