@@ -142,6 +142,21 @@ class AgentTest : public testing::Test {
     return store_->get_task(task_id(job, TaskKind::window, index)).value();
   }
 
+  /// As it has registered itself.
+  GroupRecord group() {
+    const auto groups = store_->list_groups();
+    return groups.empty() ? GroupRecord{} : groups[0];
+  }
+
+  /// What the group could do at once it has done when this returns true: it was heard of so many times.
+  bool heartbeats_pass(int count) {
+    for (; count > 0; --count) {
+      const auto seen = group().last_seen;
+      if (!eventually([&] { return group().last_seen > seen; })) return false;
+    }
+    return true;
+  }
+
   /// Another group claims the next window and finishes it, with or without a tail.
   void finish_elsewhere(const std::optional<Artifact>& tail) {
     ClaimFilter filter;

@@ -120,18 +120,9 @@ TEST_F(AgentTest, AWindowThatIsDoneWithoutATailIsRenderedAgain) {
 TEST_F(AgentTest, UntilItsFirstWindowIsDoneAGroupHoldsOneMore) {
   for (int job = 0; job < 6; ++job) add_job("held-decode");
   start_agent();
-  const auto group = [&] {
-    const auto groups = store_->list_groups();
-    return groups.empty() ? GroupRecord{} : groups[0];
-  };
-  // A group that could claim one more has done so two heartbeats later.
   const auto stays_at = [&](std::size_t tasks) {
-    if (!eventually([&] { return group().tasks.size() == tasks; })) return false;
-    for (int heartbeat = 0; heartbeat < 2; ++heartbeat) {
-      const auto seen = group().last_seen;
-      if (!eventually([&] { return group().last_seen > seen; })) return false;
-    }
-    return group().tasks.size() == tasks;
+    return eventually([&] { return group().tasks.size() == tasks; }) && heartbeats_pass(2) &&
+           group().tasks.size() == tasks;
   };
   const auto let_end = [&](int windows) {
     std::ofstream(root_ / "may-end.new") << windows;
