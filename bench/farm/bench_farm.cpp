@@ -24,6 +24,7 @@
 #include "bench/farm/measured_process.hpp"
 #include "bench/farm/page_client.hpp"
 #include "bench/farm/simulated_workers.hpp"
+#include "bench/support/timing.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/private_redis.hpp"
 
@@ -38,10 +39,6 @@ constexpr int kStitchers = 4;
 constexpr int kThreads = 4;
 constexpr int kBatch = 500;
 constexpr double kStretchSeconds = 15;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double part(std::vector<double> values, double quantile) {
   if (values.empty()) return 0;

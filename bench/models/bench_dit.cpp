@@ -50,15 +50,16 @@ int main(int argc, char** argv) {
     const auto timesteps = schedulers::flow_match_schedule(4, 5.0).timesteps;
     const dit::Prepared prepared = transformer.prepare(text, timesteps, std::nullopt);
     const dit::TokenLayout layout = transformer.layout(latents.size(2), latents.size(3), latents.size(4));
+    const auto forward = [&] { return transformer.forward(latents, layout, prepared, 1); };
     for (std::string command; std::getline(std::cin, command);) {
       if (command == "forward") {
-        std::cout << seconds([&] { finish(transformer.forward(latents, layout, prepared, 1)); }) << std::endl;
+        std::cout << seconds([&] { finish(forward()); }) << std::endl;
       } else if (command == "launch") {
         at::Tensor velocity;
-        std::cout << seconds([&] { velocity = transformer.forward(latents, layout, prepared, 1); }) << std::endl;
+        std::cout << seconds([&] { velocity = forward(); }) << std::endl;
         finish(velocity);
       } else if (command == "graph") {
-        std::cout << replay_seconds(device, 3, [&] { transformer.forward(latents, layout, prepared, 1); }) << std::endl;
+        std::cout << replay_seconds(device, 3, forward) << std::endl;
       } else if (command == "prepare") {
         std::cout << seconds([&] { transformer.prepare(text, timesteps, std::nullopt); }) << std::endl;
       } else if (command == "attention") {
@@ -69,8 +70,7 @@ int main(int argc, char** argv) {
       } else if (command == "memory") {
         std::cout << peak_gib(device) << std::endl;
       } else if (command.starts_with("save ")) {
-        const at::Tensor velocity =
-            transformer.forward(latents, layout, prepared, 1).to(at::kCPU, at::kFloat).contiguous();
+        const at::Tensor velocity = forward().to(at::kCPU, at::kFloat).contiguous();
         std::ofstream(command.substr(5), std::ios::binary)
             .write(static_cast<const char*>(velocity.const_data_ptr()),
                    static_cast<std::streamsize>(velocity.nbytes()));

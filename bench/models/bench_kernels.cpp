@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -204,6 +205,11 @@ void decoder_layers(Table& table, double ceiling, double copy) {
 int main(int argc, char** argv) {
   try {
     const std::int64_t tokens = argc > 1 ? std::stoll(argv[1]) : 43096;
+    const std::string only = argc > 3 ? argv[3] : "";
+    if (const auto parts = {"", "products", "attention", "heads", "passes", "decoder"};
+        std::ranges::find(parts, only) == parts.end()) {
+      throw std::invalid_argument("no part '" + only + "': products, attention, heads, passes or decoder");
+    }
     Table table(argc > 2 ? std::stoi(argv[2]) : 7);
     const c10::NoGradGuard no_gradients;
     const nn::Placement placement{nn::resolve_device("cuda"), at::kBFloat16};
@@ -216,7 +222,6 @@ int main(int argc, char** argv) {
           std::max(copy, 2.0 * static_cast<double>(big.nbytes()) / bench::seconds([&] { bench::finish(big.clone()); }));
     }
     std::printf("copy: %.0f GB/s read and written\n", copy / 1e9);
-    const std::string only = argc > 3 ? argv[3] : "";
     const auto wanted = [&](const char* part) { return only.empty() || only == part; };
     if (wanted("products")) products(table, tokens, matmul);
     if (wanted("attention")) attentions(table, tokens, matmul);

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "bench/support/timing.hpp"
+
 namespace reelfarm::bench {
 namespace {
 
@@ -13,10 +15,6 @@ void synchronize(c10::Device device) {
 }
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 class MeasuredTransfer final : public parallel::Transfer {
  public:

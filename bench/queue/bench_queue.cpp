@@ -33,7 +33,7 @@ double rate(int clients, int count, const std::function<void(std::size_t, std::s
     });
   }
   for (std::thread& thread : threads) thread.join();
-  return each * clients / std::chrono::duration<double>(Clock::now() - start).count();
+  return each * clients / bench::seconds_since(start);
 }
 
 struct Row {

@@ -27,10 +27,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kWindowFrames = 121;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 // Processor time of this process and its threads so far, in seconds: unlike frames/s it does not depend on what else
 // runs.
 double processor_seconds() {
@@ -60,7 +56,7 @@ struct Phase {
     processor_start = processor_seconds();
   }
   void end(std::int64_t frames) {
-    rates.push_back(static_cast<double>(frames) / seconds_since(start));
+    rates.push_back(static_cast<double>(frames) / bench::seconds_since(start));
     processor_ms.push_back((processor_seconds() - processor_start) * 1000 / static_cast<double>(frames));
   }
 };
@@ -142,7 +138,7 @@ int main(int argc, char** argv) {
     for (std::int64_t t = 0; t < kWindowFrames; ++t) writer.write(picture(size, t));
     writer.finish();
   }
-  const double write_seconds = seconds_since(write_start);
+  const double write_seconds = bench::seconds_since(write_start);
 
   video::EncoderOptions encoding;
   encoding.width = size.width;

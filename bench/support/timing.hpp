@@ -7,12 +7,16 @@
 
 namespace reelfarm::bench {
 
+inline double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 /// Wall-clock seconds of work().
 template <typename Work>
 double seconds(const Work& work) {
   const auto begin = std::chrono::steady_clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return seconds_since(begin);
 }
 
 /// The middle one, of an even number the upper. At least one.
