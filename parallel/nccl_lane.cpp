@@ -30,8 +30,8 @@ std::string silent_peers(const Flight& flight) {
 
 }  // namespace
 
-NcclLane::NcclLane(std::shared_ptr<NcclApi> api, std::unique_ptr<DeviceQueue> queue)
-    : api_(std::move(api)), queue_(std::move(queue)), watching_([this] { watch(); }) {}
+NcclLane::NcclLane(std::shared_ptr<NcclApi> api, std::unique_ptr<DeviceQueue> queue, LoadPeers peers)
+    : api_(std::move(api)), queue_(std::move(queue)), load_peers_(std::move(peers)), watching_([this] { watch(); }) {}
 
 NcclLane::~NcclLane() {
   {
@@ -66,14 +66,34 @@ std::shared_ptr<NcclCommunicator> NcclLane::connect(int size, const NcclId& id, 
   return communicator;
 }
 
-std::shared_ptr<DeviceMark> NcclLane::launch(NcclCommunicator& communicator, const std::vector<Send>& sends,
-                                             const std::vector<Receive>& receives, Flight flight) {
+std::shared_ptr<PeerMemory> NcclLane::open_peer_memory(ProcessGroup& control) {
+  auto memory = std::make_shared<PeerMemory>(control, load_peers_);
+  const std::lock_guard lock(mutex_);
+  memories_.push_back(memory);
+  return memory;
+}
+
+std::byte* NcclLane::begin_round(PeerMemory& memory, const std::string& place) {
+  require_sound();
+  try {
+    return memory.begin_round(*queue_);
+  } catch (const PeerError& error) {
+    fail(place + ": " + error.what());
+    throw GroupError(place + ": " + error.what());
+  }
+}
+
+std::shared_ptr<DeviceMark> NcclLane::launch(NcclCommunicator& communicator, PeerMemory* memory,
+                                             const std::vector<Send>& sends, const std::vector<Receive>& receives,
+                                             Flight flight) {
   require_sound();
   queue_->follow_current_stream();
   try {
     const std::lock_guard call(calls_);
     flight.communicator = communicator.handle();
-    if (flight.communicator != nullptr) {
+    if (memory != nullptr) {
+      memory->exchange(sends, receives, queue_->handle());
+    } else if (flight.communicator != nullptr) {
       api_->group_start();
       for (const Send& send : sends) {
         api_->send(send.tensor.const_data_ptr(), send.tensor.nbytes(), send.to, flight.communicator, queue_->handle());
@@ -86,9 +106,11 @@ std::shared_ptr<DeviceMark> NcclLane::launch(NcclCommunicator& communicator, con
     }
   } catch (const NcclError& error) {
     fail(flight.place + ": " + error.what());
+  } catch (const PeerError& error) {
+    fail(flight.place + ": " + error.what());
   }
   // The mark must stand behind the messages: NCCL gives them to the stream in a thread of its own.
-  await(communicator, flight.place, flight.deadline, flight.patience);
+  if (memory == nullptr) await(communicator, flight.place, flight.deadline, flight.patience);
   flight.end = queue_->mark();
   std::shared_ptr<DeviceMark> end = flight.end;
   const std::lock_guard lock(mutex_);
@@ -127,6 +149,10 @@ void NcclLane::fail(const std::string& why) {
   const std::lock_guard lock(mutex_);
   if (failure_) return;
   failure_ = why;
+  // An abort waits for what the device has been given: its streams must go on, whatever peers write meanwhile.
+  const std::jthread freeing([this](const std::stop_token& stop) {
+    for (; !stop.stop_requested(); std::this_thread::sleep_for(kLook)) let_go();
+  });
   const std::lock_guard call(calls_);
   for (const auto& each : communicators_) {
     if (const auto communicator = each.lock()) communicator->abort();
@@ -134,6 +160,12 @@ void NcclLane::fail(const std::string& why) {
   // Their tensors and marks may go: an aborted communicator writes nothing any more.
   flights_.clear();
   changed_.notify_all();
+}
+
+void NcclLane::let_go() {
+  for (const auto& each : memories_) {
+    if (const auto memory = each.lock()) memory->let_go();
+  }
 }
 
 bool NcclLane::ended(Flight& flight) {
@@ -163,8 +195,13 @@ bool NcclLane::ended(Flight& flight) {
 void NcclLane::watch() {
   std::unique_lock lock(mutex_);
   while (!closing_) {
+    if (failure_) {
+      let_go();
+      changed_.wait_for(lock, kLook, [&] { return closing_; });
+      continue;
+    }
     if (flights_.empty()) {
-      changed_.wait(lock, [&] { return closing_ || !flights_.empty(); });
+      changed_.wait(lock, [&] { return closing_ || failure_ || !flights_.empty(); });
       continue;
     }
     Flight& first = flights_.front();

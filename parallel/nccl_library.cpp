@@ -1,5 +1,3 @@
-#include <dlfcn.h>
-
 #include <chrono>
 #include <thread>
 
@@ -7,6 +5,8 @@
 
 #ifdef REELFARM_NCCL
 #include <nccl.h>
+
+#include "parallel/loaded_library.hpp"
 #endif
 
 namespace reelfarm::parallel {
@@ -16,27 +16,10 @@ namespace {
 
 static_assert(sizeof(ncclUniqueId) == std::tuple_size_v<NcclId>);
 
-/// Functions of libnccl by their names. The library is never unloaded: LibTorch uses the same one.
-class Library {
- public:
-  Library() : handle_(dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL)) {
-    if (handle_ == nullptr) throw NcclError(std::string("NCCL: cannot load libnccl.so.2: ") + dlerror());
-  }
-
-  template <typename Function>
-  void find(Function*& function, const char* name) const {
-    function = reinterpret_cast<Function*>(dlsym(handle_, name));
-    if (function == nullptr) throw NcclError(std::string("NCCL: libnccl.so.2 has no ") + name + ": " + dlerror());
-  }
-
- private:
-  void* handle_;
-};
-
 class LoadedNccl final : public NcclApi {
  public:
   LoadedNccl() {
-    const Library library;
+    const LoadedLibrary<NcclError> library("NCCL", "libnccl.so.2");
     library.find(version_, "ncclGetVersion");
     library.find(unique_id_, "ncclGetUniqueId");
     library.find(init_, "ncclCommInitRankConfig");

@@ -124,15 +124,76 @@ std::unique_ptr<Transfer> NcclProcessGroup::post(std::vector<Send> sends, std::v
   if (here != static_cast<std::ptrdiff_t>(tensors.size())) {
     throw std::invalid_argument(place(operation) + ": some tensors are not on " + device_.str());
   }
+  return launch(nullptr, std::move(sends), std::move(receives), operation);
+}
+
+std::unique_ptr<Transfer> NcclProcessGroup::launch(PeerMemory* memory, std::vector<Send> sends,
+                                                   std::vector<Receive> receives, const char* operation) {
   Flight flight = announce(sends, receives, operation);
-  auto end = lane_->launch(*communicator_, sends, receives, std::move(flight));
+  auto end = lane_->launch(*communicator_, memory, sends, receives, std::move(flight));
+  std::vector<at::Tensor> tensors;
+  for (Send& send : sends) tensors.push_back(std::move(send.tensor));
+  for (Receive& receive : receives) tensors.push_back(std::move(receive.tensor));
   return std::make_unique<NcclTransfer>(lane_, std::move(end), std::move(tensors));
+}
+
+std::unique_ptr<Transfer> NcclProcessGroup::exchange_rows(std::vector<Send> sends, std::vector<Receive> receives,
+                                                          const char* operation) {
+  if (memory_ && memory_->holds(sends, receives)) {
+    return launch(memory_.get(), std::move(sends), std::move(receives), operation);
+  }
+  return ProcessGroup::exchange_rows(std::move(sends), std::move(receives), operation);
+}
+
+std::vector<at::Tensor> NcclProcessGroup::symmetric_empty(const std::vector<std::int64_t>& counts,
+                                                          const at::TensorOptions& options) {
+  if (!writes_peers(options.device())) return ProcessGroup::symmetric_empty(counts, options);
+  constexpr std::size_t kAlignment = 256;  // bytes: what CUDA's allocations have
+  std::vector<std::size_t> offsets = {0};
+  for (const std::int64_t count : counts) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * options.dtype().itemsize();
+    offsets.push_back(offsets.back() + (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  }
+  if (offsets.back() > memory_->bytes()) {
+    settle();
+    try {
+      memory_->grow(*control_, offsets.back());
+    } catch (const PeerError& error) {
+      throw GroupError(place("symmetric memory of ") + std::to_string(offsets.back()) + " bytes: " + error.what());
+    }
+  }
+  std::byte* begin = lane_->begin_round(*memory_, place("symmetric memory"));
+  std::vector<at::Tensor> tensors;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    tensors.push_back(
+        at::for_blob(begin + offsets[i], {counts[i]}).options(options).target_device(device_).make_tensor());
+  }
+  return tensors;
+}
+
+bool NcclProcessGroup::writes_peers(c10::Device device) {
+  if (size() == 1 || device != device_) return false;
+  if (!std::exchange(asked_, true)) open_memory();
+  return memory_ != nullptr;
+}
+
+void NcclProcessGroup::open_memory() {
+  try {
+    memory_ = lane_->open_peer_memory(*control_);
+    no_copy_engines_.clear();
+  } catch (const PeerFailed& failed) {
+    no_copy_engines_ = failed.what();
+  } catch (const GroupError&) {
+    throw;
+  } catch (const std::exception& error) {
+    no_copy_engines_ = error.what();
+  }
 }
 
 std::unique_ptr<ProcessGroup> group_on(c10::Device device, std::unique_ptr<ProcessGroup> control) {
   if (!device.is_cuda() || control->size() == 1) return control;
   std::shared_ptr<NcclLane> lane;
-  all_or_none(*control, [&] { lane = std::make_shared<NcclLane>(load_nccl(), cuda_queue(device)); });
+  all_or_none(*control, [&] { lane = std::make_shared<NcclLane>(load_nccl(), cuda_queue(device), load_peer_driver); });
   return std::make_unique<NcclProcessGroup>(std::move(control), device, std::move(lane));
 }
 

@@ -10,8 +10,9 @@
 namespace reelfarm::parallel {
 
 /// Ranks with a GPU each. Tensors on that GPU go over NCCL, in the order of the calling thread's current stream and
-/// without waiting on the host; everything else (orders, sizes, tensors on the CPU, barriers) goes over a control group
-/// of the same ranks.
+/// without waiting on the host; what lies in symmetric_empty() goes by copy engines, where the GPUs of all ranks reach
+/// each other; everything else (orders, sizes, tensors on the CPU, barriers) goes over a control group of the same
+/// ranks.
 class NcclProcessGroup final : public ProcessGroup {
  public:
   /// Collective over `control`, which is taken over. `device` must be the calling thread's current device for CUDA, and
@@ -31,16 +32,31 @@ class NcclProcessGroup final : public ProcessGroup {
   void abort(const std::string& why) override;
   void set_step(std::string step) override;
   void set_patience(std::chrono::milliseconds patience) override;
+  std::vector<at::Tensor> symmetric_empty(const std::vector<std::int64_t>& counts,
+                                          const at::TensorOptions& options) override;
+
+  bool writes_peers(c10::Device device) override;
+
+  /// Why exchanges do not go by copy engines; empty if they do. Known once writes_peers() was asked.
+  const std::string& no_copy_engines() const { return no_copy_engines_; }
 
  private:
+  std::unique_ptr<Transfer> exchange_rows(std::vector<Send> sends, std::vector<Receive> receives,
+                                          const char* operation) override;
   std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
                                  const char* operation) override;
+  std::unique_ptr<Transfer> launch(PeerMemory* memory, std::vector<Send> sends, std::vector<Receive> receives,
+                                   const char* operation);
+  void open_memory();
   Flight announce(const std::vector<Send>& sends, const std::vector<Receive>& receives, const char* operation);
 
   std::unique_ptr<ProcessGroup> control_;
   c10::Device device_;
   std::shared_ptr<NcclLane> lane_;
   std::shared_ptr<NcclCommunicator> communicator_;  ///< null in a group of one rank
+  std::shared_ptr<PeerMemory> memory_;              ///< null without copy engines
+  std::string no_copy_engines_ = "not asked for";
+  bool asked_ = false;
 };
 
 /// Collective over `control`, which is taken over: a group whose ranks exchange what lies on `device`. On the CPU that

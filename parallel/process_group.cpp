@@ -1,9 +1,13 @@
 #include "parallel/process_group.hpp"
 
+#include <ATen/ATen.h>
+
 #include <array>
 #include <cstdint>
 #include <stdexcept>
+#include <utility>
 
+#include "parallel/copy_wide.hpp"
 #include "parallel/errors.hpp"
 
 namespace reelfarm::parallel {
@@ -34,8 +38,35 @@ void require_peer(const ProcessGroup& group, int peer, const char* operation) {
                               std::to_string(group.rank()) + " in a group of " + std::to_string(group.size()));
 }
 
-void require_contiguous(const at::Tensor& tensor, const char* operation) {
-  if (!tensor.is_contiguous()) throw std::invalid_argument(std::string(operation) + ": a tensor is not contiguous");
+void require_rows(const at::Tensor& tensor, const char* operation) {
+  if (tensor.is_contiguous() || (tensor.dim() > 0 && tensor.numel() != 0 && tensor[0].is_contiguous())) return;
+  throw std::invalid_argument(std::string(operation) + ": the rows of a tensor are not contiguous");
+}
+
+/// Gives what was received in one piece to the rows that it is for.
+class ReceivingRows final : public Transfer {
+ public:
+  struct Part {
+    at::Tensor rows;
+    at::Tensor received;
+  };
+  ReceivingRows(std::unique_ptr<Transfer> transfer, std::vector<Part> parts)
+      : transfer_(std::move(transfer)), parts_(std::move(parts)) {}
+
+  void wait() override {
+    transfer_->wait();
+    for (const Part& part : parts_) copy_wide(part.rows, part.received);
+    parts_.clear();
+  }
+  bool done() override { return transfer_->done(); }
+
+ private:
+  std::unique_ptr<Transfer> transfer_;
+  std::vector<Part> parts_;
+};
+
+at::Tensor empty_of(const at::Tensor& like) {
+  return at::empty(like.sizes(), like.options());
 }
 
 }  // namespace
@@ -44,13 +75,38 @@ std::unique_ptr<Transfer> ProcessGroup::exchange(std::vector<Send> sends, std::v
                                                  const char* operation) {
   for (const Send& send : sends) {
     require_peer(*this, send.to, operation);
-    require_contiguous(send.tensor, operation);
+    require_rows(send.tensor, operation);
   }
   for (const Receive& receive : receives) {
     require_peer(*this, receive.from, operation);
-    require_contiguous(receive.tensor, operation);
+    require_rows(receive.tensor, operation);
   }
-  return post(std::move(sends), std::move(receives), operation);
+  return exchange_rows(std::move(sends), std::move(receives), operation);
+}
+
+std::unique_ptr<Transfer> ProcessGroup::exchange_rows(std::vector<Send> sends, std::vector<Receive> receives,
+                                                      const char* operation) {
+  for (Send& send : sends) {
+    if (send.tensor.is_contiguous()) continue;
+    const at::Tensor rows = std::exchange(send.tensor, empty_of(send.tensor));
+    copy_wide(send.tensor, rows);
+  }
+  std::vector<ReceivingRows::Part> apart;
+  for (Receive& receive : receives) {
+    if (receive.tensor.is_contiguous()) continue;
+    apart.push_back({receive.tensor, empty_of(receive.tensor)});
+    receive.tensor = apart.back().received;
+  }
+  auto transfer = post(std::move(sends), std::move(receives), operation);
+  if (apart.empty()) return transfer;
+  return std::make_unique<ReceivingRows>(std::move(transfer), std::move(apart));
+}
+
+std::vector<at::Tensor> ProcessGroup::symmetric_empty(const std::vector<std::int64_t>& counts,
+                                                      const at::TensorOptions& options) {
+  std::vector<at::Tensor> tensors;
+  for (const std::int64_t count : counts) tensors.push_back(at::empty({count}, options));
+  return tensors;
 }
 
 std::string ProcessGroup::broadcast_text(std::string text, int root) {

@@ -11,13 +11,16 @@
 
 namespace reelfarm::parallel {
 
-/// A contiguous tensor for another rank.
+/// A tensor for another rank. Its rows, which dimension 0 counts, are contiguous; they may lie apart.
 struct Send {
   at::Tensor tensor;
   int to = 0;
+  /// Where it lands, if both ranks know: a part of this rank's ProcessGroup::symmetric_empty(), of the same size, whose
+  /// like at the peer is what the peer's Receive names. Undefined: wherever the peer's Receive says.
+  at::Tensor at = {};
 };
 
-/// A contiguous tensor that another rank's Send of the same number of bytes fills.
+/// A tensor, of rows as those of a Send, that another rank's Send of the same number of bytes fills.
 struct Receive {
   at::Tensor tensor;
   int from = 0;
@@ -61,8 +64,17 @@ class ProcessGroup {
 
   /// Posts all messages at once and returns; the work done before wait() runs beside them. Between two ranks, messages
   /// match in the order of posting. `operation` names the exchange in errors. Throws std::invalid_argument for a peer
-  /// that is no other rank of the group, or a tensor that is not contiguous.
+  /// that is no other rank of the group, or a tensor whose rows are not contiguous. Tensors that are sent must not be
+  /// written to before wait() has returned.
   std::unique_ptr<Transfer> exchange(std::vector<Send> sends, std::vector<Receive> receives, const char* operation);
+
+  /// Collective. Whether the ranks write in each other's memory on that device, instead of sending what is copied.
+  virtual bool writes_peers(c10::Device /*device*/) { return false; }
+  /// Collective. Tensors of counts[0], counts[1] ... elements, with undefined contents, for what peers send: the same
+  /// counts and options on every rank. With writes_peers() this is memory that peers write (symmetric memory in the
+  /// sense of OpenSHMEM), and valid until the next call.
+  virtual std::vector<at::Tensor> symmetric_empty(const std::vector<std::int64_t>& counts,
+                                                  const at::TensorOptions& options);
 
   /// Returns when whatever this group and the groups split from it have exchanged has come. Throws GroupError as
   /// Transfer::wait() does. To be called before what came from a GPU's peers is used on the host.
@@ -99,6 +111,10 @@ class ProcessGroup {
 
  protected:
   explicit ProcessGroup(std::chrono::milliseconds patience) : patience_(patience) {}
+  /// exchange(), when peers and rows have been looked at. Copies rows that lie apart, and posts them.
+  virtual std::unique_ptr<Transfer> exchange_rows(std::vector<Send> sends, std::vector<Receive> receives,
+                                                  const char* operation);
+  /// Of contiguous tensors.
   virtual std::unique_ptr<Transfer> post(std::vector<Send> sends, std::vector<Receive> receives,
                                          const char* operation) = 0;
   /// Collective. Root's contiguous tensor fills that of every other rank.

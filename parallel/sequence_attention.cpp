@@ -2,33 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "parallel/copy_wide.hpp"
+
 namespace reelfarm::parallel {
-namespace {
-
-/// LibTorch copies strided tensors element by element: in 16 bytes at a time where the layouts allow it, a GPU moves
-/// 16-bit elements several times as fast.
-void copy_wide(const at::Tensor& to, const at::Tensor& from) {
-  constexpr std::int64_t kWide = 16;
-  const auto fits = [](const at::Tensor& x) {
-    const auto bytes = static_cast<std::int64_t>(x.element_size());
-    const bool strides = std::ranges::all_of(x.strides().slice(0, static_cast<std::size_t>(x.dim() - 1)),
-                                             [&](std::int64_t stride) { return stride * bytes % kWide == 0; });
-    return strides && x.stride(-1) == 1 && x.size(-1) * bytes % kWide == 0 && x.storage_offset() * bytes % kWide == 0;
-  };
-  if (fits(to) && fits(from)) {
-    to.view(at::kComplexDouble).copy_(from.view(at::kComplexDouble));
-  } else {
-    to.copy_(from);
-  }
-}
-
-}  // namespace
 
 /// What a rank works on between the two all-to-alls: the image tokens of its row, then the text, of some of its heads.
 struct SequenceAttention::Heads {
@@ -43,48 +24,48 @@ struct SequenceAttention::Call::State {
   using Parts = std::array<at::Tensor, 3>;
 
   /// Some of a rank's heads, and what of them is on its way.
-  struct Half {
+  struct Portion {
     std::int64_t first;
     std::int64_t count;
     Heads heads = {};
-    at::Tensor got = {};  // (rank, own + text, count, D): what attention gave on other ranks
     std::unique_ptr<Transfer> transfer = {};
   };
 
   const SequenceAttention& attention;
   TokenParts image;
+  Parts given;         // this rank's q, k and v
   int ranks;           // of the row
   int rank;            // of them
   int first;           // rank of the whole mesh that begins the row
   std::int64_t text;   // tokens, on each rank the same
   std::int64_t share;  // heads of each rank
   at::Tensor result;   // (per_rank + text, heads, D)
-  std::vector<Half> halves = {};
+  std::vector<Portion> portions = {};
+  bool attended = false;
 
   std::int64_t valid(int peer) const { return image.valid(first + peer, 1); }
   std::int64_t own() const { return valid(rank); }
   std::int64_t row() const { return image.valid(first, ranks); }
-  /// x: (..., heads, D) -> (..., rank, heads of the half, D).
-  at::Tensor by_rank(const at::Tensor& x, const Half& half) const {
-    return x.unflatten(-2, {ranks, share}).narrow(-2, half.first, half.count);
+  /// x: (..., heads, D) -> (..., rank, heads of the portion, D).
+  at::Tensor by_rank(const at::Tensor& x, const Portion& portion) const {
+    return x.unflatten(-2, {ranks, share}).narrow(-2, portion.first, portion.count);
   }
 
-  /// act(first, count) for the ranks before this one, and for those behind it.
-  template <typename Act>
-  void for_others(const Act& act) const {
-    if (rank > 0) act(0, rank);
-    if (rank + 1 < ranks) act(rank + 1, ranks - rank - 1);
+  /// Of this rank's q, k or v the heads that it attends to itself: (per_rank + text, heads of the portion, D).
+  at::Tensor ours(std::int64_t part, const Portion& portion) const {
+    return by_rank(given[static_cast<std::size_t>(part)], portion).select(1, rank);
   }
+
   /// act(peer), beginning with the next one: no rank is the first of all.
   template <typename Act>
   void for_each_peer(const Act& act) const {
     for (int distance = 1; distance < ranks; ++distance) act((rank + distance) % ranks);
   }
 
-  void to_heads(const Parts& given, Half& half) const;
-  void attend(Half& half) const;
-  void to_tokens(const at::Tensor& out, Half& half) const;
-  void take(Half& half) const;
+  void take_memory(const at::Tensor& q);
+  void to_heads(Portion& portion) const;
+  void attend(Portion& portion) const;
+  void to_tokens(const at::Tensor& out, Portion& portion) const;
 };
 
 SequenceAttention::Call::Call(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -101,93 +82,108 @@ SequenceAttention::Call SequenceAttention::begin(const at::Tensor& q, const at::
   }
   auto state = std::make_unique<Call::State>(Call::State{.attention = *this,
                                                          .image = image,
+                                                         .given = {q, k, v},
                                                          .ranks = ulysses,
                                                          .rank = mesh_.ulysses().rank(),
                                                          .first = mesh_.ring().rank() * ulysses,
                                                          .text = text,
                                                          .share = q.size(1) / ulysses,
-                                                         .result = at::empty(q.sizes(), q.options())});
-  const bool halved = mesh_.shape().ring == 1 && ulysses > 1 && state->share > 1;
-  const std::int64_t front = halved ? state->share / 2 : state->share;
-  for (std::int64_t head = 0; head < state->share; head += front) {
-    state->halves.push_back({head, std::min(front, state->share - head)});
+                                                         .result = {}});
+  std::int64_t head = 0;
+  for (const std::int64_t count : portions(state->share, q.device())) {
+    state->portions.push_back({head, count});
+    head += count;
   }
-  for (Call::State::Half& half : state->halves) state->to_heads({q, k, v}, half);
+  state->take_memory(q);
+  for (Call::State::Portion& portion : state->portions) state->to_heads(portion);
   return Call(std::move(state));
 }
 
+/// How many heads go together. Nothing hides the way of the first to the ranks that attend to them, nor that of the
+/// last's results, so these are few where an exchange needs nothing of the device; where kernels of NCCL wait for those
+/// that compute, two exchanges cost less than three.
+std::vector<std::int64_t> SequenceAttention::portions(std::int64_t heads, c10::Device device) const {
+  if (mesh_.shape().ring > 1 || mesh_.shape().ulysses == 1 || heads == 1) return {heads};
+  const std::int64_t few = heads / 4;
+  if (mesh_.ulysses().writes_peers(device) && heads % 4 == 0) return {few, heads - 2 * few, few};
+  return {heads / 2, heads - heads / 2};
+}
+
+void SequenceAttention::Call::attend() {
+  for (State::Portion& portion : state_->portions) state_->attend(portion);
+  state_->attended = true;
+}
+
 at::Tensor SequenceAttention::Call::finish() {
-  for (State::Half& half : state_->halves) state_->attend(half);
-  for (State::Half& half : state_->halves) state_->take(half);
+  if (!state_->attended) attend();
+  for (State::Portion& portion : state_->portions) portion.transfer->wait();
   return std::move(state_->result);
 }
 
-/// q, k and v in one exchange. What comes from others is received where attention reads it.
-void SequenceAttention::Call::State::to_heads(const Parts& given, Half& half) const {
-  const at::Tensor& q = given[0];
-  half.heads = {at::empty({3, row() + text, half.count, q.size(2)}, q.options()), row()};
-  const at::Tensor packed = at::empty({ranks, 3, own(), half.count, q.size(2)}, q.options());
-  for (std::int64_t part = 0; part < 3; ++part) {
-    const at::Tensor whole = by_rank(given[static_cast<std::size_t>(part)], half);
-    const at::Tensor image_part = whole.narrow(0, 0, own());
-    const at::Tensor to_part = packed.select(1, part).transpose(0, 1);
-    for_others(
-        [&](int from, int count) { copy_wide(to_part.narrow(1, from, count), image_part.narrow(1, from, count)); });
-    const at::Tensor target = half.heads.qkv[part];
-    copy_wide(target.narrow(0, image.per_rank * rank, own()), image_part.select(1, rank));
-    copy_wide(target.narrow(0, row(), text), whole.narrow(0, image.per_rank, text).select(1, rank));
+/// What other ranks write: the result, and each portion's q, k and v.
+void SequenceAttention::Call::State::take_memory(const at::Tensor& q) {
+  const std::int64_t tokens = row() + text;
+  std::vector<std::int64_t> counts = {q.numel()};
+  for (const Portion& portion : portions) counts.push_back(3 * tokens * portion.count * q.size(2));
+  const std::vector<at::Tensor> memory = attention.mesh_.ulysses().symmetric_empty(counts, q.options());
+  result = memory[0].view(q.sizes());
+  result.narrow(0, own(), image.per_rank - own()).zero_();
+  for (std::size_t i = 0; i < portions.size(); ++i) {
+    portions[i].heads = {memory[i + 1].view({3, tokens, portions[i].count, q.size(2)}), row()};
   }
+}
+
+/// The image's q, k and v in one exchange, straight to where attention reads them.
+void SequenceAttention::Call::State::to_heads(Portion& portion) const {
+  const auto rows_of = [&](std::int64_t part, int peer) {
+    return portion.heads.qkv[part].narrow(0, image.per_rank * peer, valid(peer));
+  };
   std::vector<Send> sends;
   std::vector<Receive> receives;
   for_each_peer([&](int peer) {
     for (std::int64_t part = 0; part < 3; ++part) {
-      if (own() > 0) sends.push_back({packed[peer][part], peer});
-      if (valid(peer) > 0) {
-        receives.push_back({half.heads.qkv[part].narrow(0, image.per_rank * peer, valid(peer)), peer});
-      }
+      const at::Tensor theirs = by_rank(given[static_cast<std::size_t>(part)], portion).select(1, peer);
+      if (own() > 0) sends.push_back({theirs.narrow(0, 0, own()), peer, rows_of(part, rank)});
+      if (valid(peer) > 0) receives.push_back({rows_of(part, peer), peer});
     }
   });
-  half.transfer = attention.mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
+  portion.transfer = attention.mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
+  for (std::int64_t part = 0; part < 3 && own() > 0; ++part) {
+    copy_wide(rows_of(part, rank), ours(part, portion).narrow(0, 0, own()));
+  }
 }
 
-void SequenceAttention::Call::State::attend(Half& half) const {
-  half.transfer->wait();
-  const Heads heads = std::exchange(half.heads, {});
+void SequenceAttention::Call::State::attend(Portion& portion) const {
+  for (std::int64_t part = 0; part < 3; ++part) {
+    copy_wide(portion.heads.qkv[part].narrow(0, row(), text), ours(part, portion).narrow(0, image.per_rank, text));
+  }
+  portion.transfer->wait();
+  const Heads heads = std::exchange(portion.heads, {});
   const at::Tensor out = attention.mesh_.shape().ring == 1
                              ? attention.attend_(heads.qkv[0], heads.qkv[1], heads.qkv[2]).out
                              : attention.round_the_ring(heads, image);
-  to_tokens(out.contiguous(), half);
+  to_tokens(out.contiguous(), portion);
 }
 
-/// out: (image + text, heads of the half, D). To each rank of the row go its image tokens and the whole text.
-void SequenceAttention::Call::State::to_tokens(const at::Tensor& out, Half& half) const {
+/// out: (image + text, heads of the portion, D). To each rank of the row go its image tokens and the whole text.
+void SequenceAttention::Call::State::to_tokens(const at::Tensor& out, Portion& portion) const {
   const at::Tensor text_out = out.narrow(0, row(), text);
-  half.got = at::empty({ranks, own() + text, half.count, out.size(2)}, out.options());
+  const at::Tensor to_part = by_rank(result, portion);
+  const auto image_of = [&](int from, std::int64_t count) { return to_part.select(1, from).narrow(0, 0, count); };
+  const auto text_of = [&](int from) { return to_part.select(1, from).narrow(0, image.per_rank, text); };
   std::vector<Send> sends;
   std::vector<Receive> receives;
   for_each_peer([&](int peer) {
-    if (valid(peer) > 0) sends.push_back({out.narrow(0, image.per_rank * peer, valid(peer)), peer});
-    sends.push_back({text_out, peer});
-    if (own() > 0) receives.push_back({half.got[peer].narrow(0, 0, own()), peer});
-    receives.push_back({half.got[peer].narrow(0, own(), text), peer});
+    if (valid(peer) > 0) {
+      sends.push_back({out.narrow(0, image.per_rank * peer, valid(peer)), peer, image_of(rank, valid(peer))});
+    }
+    sends.push_back({text_out, peer, text_of(rank)});
+    if (own() > 0) receives.push_back({image_of(peer, own()), peer});
+    receives.push_back({text_of(peer), peer});
   });
-  half.transfer = attention.mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
-  const at::Tensor to_own = by_rank(result, half).select(1, rank);
-  copy_wide(to_own.narrow(0, 0, own()), out.narrow(0, image.per_rank * rank, own()));
-  to_own.narrow(0, own(), image.per_rank - own()).zero_();
-  copy_wide(to_own.narrow(0, image.per_rank, text), text_out);
-}
-
-void SequenceAttention::Call::State::take(Half& half) const {
-  half.transfer->wait();
-  const at::Tensor to_part = by_rank(result, half);
-  for_others([&](int from, int count) {
-    const at::Tensor gotten = half.got.narrow(0, from, count).transpose(0, 1);
-    const at::Tensor to_others = to_part.narrow(1, from, count);
-    copy_wide(to_others.narrow(0, 0, own()), gotten.narrow(0, 0, own()));
-    to_others.narrow(0, own(), image.per_rank - own()).zero_();
-    copy_wide(to_others.narrow(0, image.per_rank, text), gotten.narrow(0, own(), text));
-  });
+  portion.transfer = attention.mesh_.ulysses().exchange(std::move(sends), std::move(receives), "all_to_all");
+  if (own() > 0) copy_wide(image_of(rank, own()), out.narrow(0, image.per_rank * rank, own()));
+  copy_wide(text_of(rank), text_out);
 }
 
 at::Tensor SequenceAttention::round_the_ring(const Heads& heads, const TokenParts& image) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -23,17 +24,20 @@ using BlockAttention = std::function<SoftmaxPart(const at::Tensor& q, const at::
 /// it is at home, and the rows' results are merged in the order of rows, so that all ranks get the same bits. One
 /// all-to-all brings image tokens and text back. Sources: arXiv 2309.14509 (Ulysses), arXiv 2310.01889 (ring).
 ///
-/// Without a ring both exchanges go in two halves of a rank's heads, so that one half travels while the other is
-/// computed with. Heads do not see each other: the bits are those of one exchange.
+/// Without a ring both exchanges go in portions of a rank's heads, so that one travels while another is computed with.
+/// Heads do not see each other: the bits are those of one exchange.
 class SequenceAttention {
  public:
   SequenceAttention(const Mesh& mesh, BlockAttention attend) : mesh_(mesh), attend_(std::move(attend)) {}
 
-  /// A call whose q, k and v are on their way. What the caller does before finish() runs beside them.
+  /// A call whose q, k and v are on their way. What the caller does before attend() runs beside them, what it does
+  /// between attend() and finish() beside the way of the results.
   class Call {
    public:
     Call(Call&&) noexcept;
     ~Call();
+    /// Collective, at most once.
+    void attend();
     /// Collective, once. The result as of operator().
     at::Tensor finish();
 
@@ -45,16 +49,20 @@ class SequenceAttention {
   };
 
   /// Collective over the mesh. q, k, v: (per_rank + text, heads, D), this rank's image tokens first, then all of the
-  /// text, of which there is at least one; they may be written again at once. The attention must outlive the call.
+  /// text, of which there is at least one; they must not be written to before finish(), but for text, which is not
+  /// looked at before the call's next step. The attention must outlive the call.
   Call begin(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const TokenParts& image) const;
 
-  /// begin() and finish(): the shape of q. Padding tokens are no keys, and zero in the result.
+  /// begin() and finish(): the shape of q, valid until the next begin() on this mesh. Padding tokens are no keys, and
+  /// zero in the result.
   at::Tensor operator()(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const TokenParts& image) const {
     return begin(q, k, v, image).finish();
   }
 
  private:
   struct Heads;
+
+  std::vector<std::int64_t> portions(std::int64_t heads, c10::Device device) const;
 
   at::Tensor round_the_ring(const Heads& heads, const TokenParts& image) const;
   at::Tensor text_over_all_rows(const Heads& heads) const;

@@ -7,11 +7,21 @@
 #include <string>
 
 #include "bench/models/measured.hpp"
-#include "bench/parallel/silent_group.hpp"
+#include "bench/parallel/remote_group.hpp"
+#include "parallel/nccl_process_group.hpp"
 #include "pipeline/dit/sharded_forward.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 
 namespace reelfarm::bench {
+namespace {
+
+/// Why a group's exchanges do not go by copy engines; empty if they do.
+std::string no_copy_engines(const parallel::ProcessGroup& group) {
+  const auto* over_nccl = dynamic_cast<const parallel::NcclProcessGroup*>(&group);
+  return over_nccl != nullptr ? over_nccl->no_copy_engines() : "no GPUs";
+}
+
+}  // namespace
 
 ForwardScaling::ForwardScaling(const dit::Transformer& transformer, parallel::ProcessGroup& world, const Clip& clip)
     : transformer_(transformer),
@@ -30,14 +40,14 @@ nlohmann::json ForwardScaling::alone() const {
   const auto layout = transformer_.layout(clip_.frames, clip_.height, clip_.width);
   const auto whole = [&] { finish(transformer_.forward(latents_, layout, prepared_, 1)); };
   whole();
-  return figures(median_seconds(world_, whole));
+  return figures(bench::median_seconds(world_, whole));
 }
 
 nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   const parallel::Mesh mesh(world_, shape);
   const auto plain = forward_over(world_, mesh);
   plain();
-  nlohmann::json answer = figures(median_seconds(world_, plain));
+  nlohmann::json answer = figures(bench::median_seconds(world_, plain));
   Costs costs;
   MeasuredGroup measured_world(world_, costs, transformer_.device());
   const parallel::Mesh measured_mesh(measured_world, shape);
@@ -45,11 +55,11 @@ nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   measured();
   costs.clear();
   measured();
-  SilentGroup silent_world(world_);
-  const parallel::Mesh silent_mesh(silent_world, shape);
-  const auto silent = forward_over(silent_world, silent_mesh);
-  silent();
-  answer["silent_seconds"] = median_seconds(world_, silent);
+  answer["no_copy_engines"] = no_copy_engines(mesh.ulysses());
+  if (answer["no_copy_engines"] == "") {
+    RemoteGroup remote_world(world_);
+    answer["nccl_seconds"] = median_seconds(remote_world, shape);
+  }
   answer["exchanges"] = nlohmann::json::array();
   for (const auto& [operation, cost] : costs) {
     if (cost.bytes == 0) continue;  // a row of one rank has nobody to send to
@@ -61,6 +71,13 @@ nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
                                    {"bare_seconds", bare_seconds(bytes)}});
   }
   return answer;
+}
+
+double ForwardScaling::median_seconds(parallel::ProcessGroup& world, const parallel::MeshShape& shape) const {
+  const parallel::Mesh mesh(world, shape);
+  const auto forward = forward_over(world, mesh);
+  forward();
+  return bench::median_seconds(world_, forward);
 }
 
 nlohmann::json ForwardScaling::figures(double seconds) const {
@@ -85,17 +102,17 @@ double ForwardScaling::bare_seconds(std::int64_t bytes) const {
   const int ranks = world_.size();
   // One after another without a stop, as the exchanges of a forward are: on a GPU the host's part is hidden.
   constexpr int kInARow = 10;
-  return median_seconds(world_,
-                        [&] {
-                          for (int i = 0; i < kInARow; ++i) {
-                            world_
-                                .exchange({{out, (world_.rank() + 1) % ranks}},
-                                          {{in, (world_.rank() + ranks - 1) % ranks}}, "bare")
-                                ->wait();
-                          }
-                          world_.settle();
-                          finish(in);
-                        }) /
+  return bench::median_seconds(world_,
+                               [&] {
+                                 for (int i = 0; i < kInARow; ++i) {
+                                   world_
+                                       .exchange({{out, (world_.rank() + 1) % ranks}},
+                                                 {{in, (world_.rank() + ranks - 1) % ranks}}, "bare")
+                                       ->wait();
+                                 }
+                                 world_.settle();
+                                 finish(in);
+                               }) /
          kInARow;
 }
 

@@ -19,14 +19,16 @@ class ForwardScaling {
   /// Collective. {"seconds", "tokens", "peak_gib"}: every rank computes all of it, at the same time.
   nlohmann::json alone() const;
 
-  /// Collective. The same over the mesh, "silent_seconds" with exchanges that bring nothing, and "exchanges": of each
-  /// operation {"operation", "calls", "megabytes", "seconds", "bare_seconds"}, where megabytes and bare_seconds are
-  /// those of one call and seconds those in which this rank did nothing else. On the CPU these are the waits of the
-  /// forward; on GPUs each exchange runs by itself.
+  /// Collective. The same over the mesh, "no_copy_engines": why exchanges of heads do not go by copy engines, or, where
+  /// this is empty, "nccl_seconds": the forward without them, and "exchanges": of each operation {"operation", "calls",
+  /// "megabytes", "seconds", "bare_seconds"}, where megabytes and bare_seconds are those of one call and seconds those
+  /// in which this rank did nothing else. On the CPU these are the waits of the forward; on GPUs each exchange runs by
+  /// itself.
   nlohmann::json over(const parallel::MeshShape& shape) const;
 
  private:
   nlohmann::json figures(double seconds) const;
+  double median_seconds(parallel::ProcessGroup& world, const parallel::MeshShape& shape) const;
   std::function<void()> forward_over(parallel::ProcessGroup& group, const parallel::Mesh& mesh) const;
   double bare_seconds(std::int64_t bytes) const;
 

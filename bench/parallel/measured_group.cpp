@@ -36,14 +36,8 @@ class MeasuredTransfer final : public parallel::Transfer {
 
 }  // namespace
 
-MeasuredGroup::MeasuredGroup(parallel::ProcessGroup& group, Costs& costs, c10::Device device)
-    : ProcessGroup(group.patience()), group_(group), costs_(costs), device_(device) {}
-
-MeasuredGroup::MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs, c10::Device device)
-    : ProcessGroup(owned->patience()), owned_(std::move(owned)), group_(*owned_), costs_(costs), device_(device) {}
-
 std::unique_ptr<parallel::ProcessGroup> MeasuredGroup::split(int colour) {
-  return std::unique_ptr<ProcessGroup>(new MeasuredGroup(group_.split(colour), costs_, device_));
+  return std::unique_ptr<ProcessGroup>(new MeasuredGroup(group().split(colour), costs_, device_));
 }
 
 std::unique_ptr<parallel::Transfer> MeasuredGroup::post(std::vector<parallel::Send> sends,
@@ -54,10 +48,10 @@ std::unique_ptr<parallel::Transfer> MeasuredGroup::post(std::vector<parallel::Se
   for (const parallel::Send& send : sends) cost.bytes += static_cast<std::int64_t>(send.tensor.nbytes());
   if (device_.is_cuda()) {
     synchronize(device_);
-    group_.barrier();
+    group().barrier();
   }
   const auto begin = Clock::now();
-  auto transfer = group_.exchange(std::move(sends), std::move(receives), operation);
+  auto transfer = group().exchange(std::move(sends), std::move(receives), operation);
   if (device_.is_cuda()) {
     transfer->wait();
     synchronize(device_);

@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <c10/core/Device.h>
 
-#include "parallel/process_group.hpp"
+#include "bench/parallel/forwarding_group.hpp"
 
 namespace reelfarm::bench {
 
@@ -22,26 +24,19 @@ using Costs = std::map<std::string, Cost>;
 
 /// A group that notes what its exchanges, and those of the groups split from it, cost. On a GPU, where a wait costs the
 /// host nothing, each exchange begins when the device has done all before it, and nothing runs beside it.
-class MeasuredGroup final : public parallel::ProcessGroup {
+class MeasuredGroup final : public ForwardingGroup {
  public:
   /// `group` and `costs` must outlive it.
-  MeasuredGroup(parallel::ProcessGroup& group, Costs& costs, c10::Device device);
-
-  int rank() const override { return group_.rank(); }
-  int size() const override { return group_.size(); }
-  void broadcast(std::span<std::byte> bytes, int root) override { group_.broadcast(bytes, root); }
-  void barrier() override { group_.barrier(); }
+  MeasuredGroup(parallel::ProcessGroup& group, Costs& costs, c10::Device device)
+      : ForwardingGroup(group), costs_(costs), device_(device) {}
   std::unique_ptr<parallel::ProcessGroup> split(int colour) override;
-  void abort(const std::string& why) override { group_.abort(why); }
-  void settle() override { group_.settle(); }
 
  private:
-  MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs, c10::Device device);
+  MeasuredGroup(std::unique_ptr<parallel::ProcessGroup> owned, Costs& costs, c10::Device device)
+      : ForwardingGroup(std::move(owned)), costs_(costs), device_(device) {}
   std::unique_ptr<parallel::Transfer> post(std::vector<parallel::Send> sends, std::vector<parallel::Receive> receives,
                                            const char* operation) override;
 
-  std::unique_ptr<parallel::ProcessGroup> owned_;
-  parallel::ProcessGroup& group_;
   Costs& costs_;
   c10::Device device_;
 };

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Prints what a forward of the published 13 B transformer takes on many GPUs, on paper: the table of docs/parallel.md.
 
-Rates of computing are those measured on one H200 (bf16). What the all-to-all costs, copies and all, less what runs beside
-computing, goes at the rate that 2 and 4 H100 with NVLink gave (bench/RESULTS.md: 111 to 125 GB/s of bytes sent at 81 and
-121 frames); the links of the rings are assumptions, per GPU and direction.
+Rates of computing are those measured on one H200 (bf16). What the all-to-all costs by copy engines, less what runs beside
+computing, goes at the rate that 2 and 4 H200 with NVLink gave (bench/RESULTS.md: 138 to 204 GB/s of bytes sent at 81 and
+121 frames; over NCCL 111 to 125); the links of the rings are assumptions, per GPU and direction.
 """
 import math
 
@@ -11,7 +11,7 @@ WIDTH, HEADS, BLOCKS, BYTES = 3072, 24, 60, 2
 TEXT = 256  # tokens that every rank computes
 LINEAR_RATE, ATTENTION_RATE = 700e12, 572e12  # FLOP/s
 NVLINK, NETWORK = 300e9, 50e9  # bytes/s
-ALL_TO_ALL = 116e9  # bytes/s
+ALL_TO_ALL = 160e9  # bytes/s
 LATENCY = 20e-6  # seconds of each exchange besides its bytes
 GPUS_OF_NODE = 8
 CLIPS = {"81 frames": (42840, 0.59e15, 1.38e15), "121 frames": (63240, 0.87e15, 2.98e15)}  # tokens, FLOP of each kind

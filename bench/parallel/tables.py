@@ -81,10 +81,10 @@ def print_steps(results, size):
         mesh, modelled = predicted(size, record["frames"], record["dtype"], record["ranks"])
         times = results.times(record)
         return [str(record["frames"]), record["dtype"], str(record["ranks"]), record["mesh"], figure(record["seconds"], 3, " s"),
-                figure(times), figure(modelled if mesh == record["mesh"] else None), beyond(times, record["ranks"]),
-                exchanges_of(record)]
+                figure(record.get("nccl_seconds"), 3, " s"), figure(times), figure(modelled if mesh == record["mesh"] else None),
+                beyond(times, record["ranks"]), exchanges_of(record)]
 
-    table("One forward", ["frames", "type", "ranks", "mesh", "forward", "times", "model", "beyond 1/ranks",
+    table("One forward", ["frames", "type", "ranks", "mesh", "forward", "all over NCCL", "times", "model", "beyond 1/ranks",
                           "exchanges, one by one with nothing beside them"],
           [forward(record) for record in results.of("forward")])
     table("One decode", ["frames", "ranks", "tiles", "decode", "times"],

@@ -54,9 +54,10 @@ void DoubleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
                   table.double_text(step, block, Branch::mlp),
                   0};
   project(x, image, workspace);
+  const auto attending = attention.begin(workspace.heads(workspace.q), workspace.heads(workspace.k),
+                                         workspace.heads(workspace.v), image_tokens);
   project(x, text, workspace);
-  const quant::Rows attended =
-      attention(workspace.heads(workspace.q), workspace.heads(workspace.k), workspace.heads(workspace.v), image_tokens);
+  const quant::Rows attended = attending->finish();
   finish(x, attended, image, workspace);
   finish(x, attended, text, workspace);
 }

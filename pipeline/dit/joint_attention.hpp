@@ -17,16 +17,21 @@ class JointAttention {
  public:
   virtual ~JointAttention() = default;
 
-  /// A call that is under way: what the caller does before finish() runs beside what it has to exchange.
+  /// A call that is under way: what the caller does between its steps runs beside what they have to exchange.
   class Call {
    public:
     virtual ~Call() = default;
+    /// Whether anything is exchanged.
+    virtual bool exchanges() const { return false; }
+    /// May be called once, before finish(): q, k and v have come, and the results are on their way.
+    virtual void attend() {}
     /// Once. (tokens, heads * head_dim), which may come in 8 bits.
     virtual quant::Rows finish() = 0;
   };
 
-  /// q, k, v: (image_tokens + text_tokens, heads, head_dim), normed and rotated, unchanged until finish(). Collective
-  /// in implementations that span ranks; there image_tokens is the rank's padded shard.
+  /// q, k, v: (image_tokens + text_tokens, heads, head_dim), normed and rotated, unchanged until finish(); of text they
+  /// may still be written before the call's next step. Collective in implementations that span ranks; there
+  /// image_tokens is the rank's padded shard.
   virtual std::unique_ptr<Call> begin(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                       std::int64_t image_tokens) const = 0;
 

@@ -24,6 +24,8 @@ parallel::SoftmaxPart attend_in_8_bits(const at::Tensor& q, const at::Tensor& k,
 class ShardedCall final : public JointAttention::Call {
  public:
   explicit ShardedCall(parallel::SequenceAttention::Call call) : call_(std::move(call)) {}
+  bool exchanges() const override { return true; }
+  void attend() override { call_.attend(); }
   quant::Rows finish() override { return {call_.finish().flatten(1), {}}; }
 
  private:

@@ -6,6 +6,10 @@
 namespace reelfarm::dit {
 namespace {
 
+/// A product is cut where a tile of rows ends on a GPU: products in 8 bits also want the scales of rows to begin at a
+/// multiple of 16 bytes.
+constexpr std::int64_t kTileRows = 128;
+
 /// Rotates the image tokens' heads; text has no position here.
 void norm_rotate(const at::Tensor& x, const at::Tensor& weight, const TokenLayout& layout, std::int64_t num_heads) {
   const std::int64_t image = layout.shard.count;
@@ -38,7 +42,15 @@ void SingleBlock::forward(at::Tensor& x, const TokenLayout& layout, const Modula
   const auto attending = attention.begin(workspace.heads(workspace.q), workspace.heads(workspace.k),
                                          workspace.heads(workspace.v), layout.shard.count);
   const at::Tensor mlp = workspace.mlp_to_join(rows_ == nn::Quantisation::none);
-  mlp_in_.into(mlp, normed);
+  const auto multiply = [&](std::int64_t first, std::int64_t count) {
+    if (count > 0) mlp_in_.into(mlp.narrow(0, first, count), normed.narrow(first, count));
+  };
+  // Of ranks that share the attention, one half runs beside the way of q, k and v, the other beside that of the
+  // results.
+  const std::int64_t front = attending->exchanges() ? x.size(0) / 2 / kTileRows * kTileRows : x.size(0);
+  multiply(0, front);
+  attending->attend();
+  multiply(front, x.size(0) - front);
   add_gated_(x, out_(quant::join_gelu(attending->finish(), mlp, workspace.hidden, rows_)), modulation,
              layout.first_frame_tokens);
 }

@@ -181,6 +181,11 @@ MemoryNeeds memory_needs(const weights::Bundle& bundle, const MemoryRequest& req
   if (placement.quantisation == nn::Quantisation::w8a8) {
     needs.denoise += quant::bytes_of_sums(tokens, std::max(config.width(), config.mlp_width()));
   }
+  // Of the image's tokens q, k and v, and the result (parallel/sequence_attention.hpp).
+  constexpr double kExchangedRows = 4;
+  if (request.ranks > 1) {
+    needs.exchange = static_cast<std::int64_t>(kExchangedRows * bytes * static_cast<double>(tokens * config.width()));
+  }
   const vae::VaeConfig vae = vae::VaeConfig::load(bundle.folder("vae"));
   const double of_pixel = kBytesOfTilePixel * bytes / 2 * static_cast<double>(vae.block_out_channels.front()) / 128;
   const auto of_tiles = [&](std::int64_t frames, std::int64_t height, std::int64_t width) {

@@ -28,6 +28,7 @@ struct MemoryNeeds {
   LayerBytes video, image, encoders;  ///< image: empty without a text-to-image transformer
   std::int64_t vae = 0;               ///< weights
   std::int64_t denoise = 0;           ///< activations of one forward
+  std::int64_t exchange = 0;          ///< that other ranks of the group write in, as long as the group lives
   std::int64_t encode = 0;            ///< of the VAE, of the frames that a window is given
   std::int64_t decode = 0;            ///< of the largest tile, with its frames
 };

@@ -19,7 +19,7 @@ constexpr std::int64_t kRuntime = std::int64_t{2} << 30;
 
 /// The device bytes of a plan.
 std::int64_t device_bytes(const MemoryNeeds& needs, const Residency& residency) {
-  const std::int64_t weights = needs.vae + needs.video.on_device(residency.video_blocks) +
+  const std::int64_t weights = needs.vae + needs.exchange + needs.video.on_device(residency.video_blocks) +
                                needs.image.on_device(residency.image_blocks) +
                                needs.encoders.on_device(residency.encoders ? nn::kAllLayers : 0);
   const std::int64_t window = std::max(needs.denoise, needs.encode);

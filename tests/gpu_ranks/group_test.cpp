@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
 
 #include "parallel/errors.hpp"
+#include "parallel/nccl_process_group.hpp"
 #include "tests/gpu_ranks/own_gpu.hpp"
 #include "tests/parallel/group_checks.hpp"
 
@@ -22,6 +26,42 @@ TEST(NcclOnGpus, DoesWhatEveryGroupDoes) {
   testing::check_every_promise(*world, c10::kCPU);
   testing::check_every_promise(*world, kGpu);
   world->settle();
+}
+
+TEST(NcclOnGpus, ReachEachOthersMemoryOrSayWhyNot) {
+  const auto world = gpu_world();
+  world->writes_peers(kGpu);
+  const std::string& why = dynamic_cast<NcclProcessGroup&>(*world).no_copy_engines();
+  if (world->rank() == 0) std::printf("copy engines: %s\n", why.empty() ? "in use" : why.c_str());
+  EXPECT_EQ(why.find("not asked"), std::string::npos);
+}
+
+// Each rank's rows lie apart here and there, and are computed and used while the next round is under way.
+TEST(NcclOnGpus, RoundsOfSymmetricMemoryFollowTheWorkAroundThem) {
+  const auto world = gpu_world();
+  const int ranks = world->size();
+  const auto options = at::TensorOptions().dtype(at::kBFloat16).device(kGpu);
+  constexpr std::int64_t kRows = 20'000;
+  constexpr std::int64_t kWidth = 256;
+  at::Tensor seen = at::zeros({ranks}, options.dtype(at::kDouble));
+  for (int round = 0; round < 40; ++round) {
+    const at::Tensor memory = world->symmetric_empty({kRows * ranks * kWidth}, options)[0].view({kRows, ranks, kWidth});
+    const at::Tensor given = at::full({kRows, 2 * kWidth}, round % 8 * ranks + world->rank(), options);
+    std::vector<Send> sends;
+    std::vector<Receive> receives;
+    for (int distance = 1; distance < ranks; ++distance) {
+      const int peer = (world->rank() + distance) % ranks;
+      sends.push_back({given.narrow(1, kWidth, kWidth), peer, memory.select(1, world->rank())});
+      receives.push_back({memory.select(1, peer), peer});
+    }
+    const auto transfer = world->exchange(std::move(sends), std::move(receives), "symmetric");
+    memory.select(1, world->rank()).copy_(given.narrow(1, 0, kWidth));
+    transfer->wait();
+    seen +=
+        memory.to(at::kDouble).mean(at::IntArrayRef({0, 2})) - at::arange(ranks, seen.options()) - round % 8 * ranks;
+  }
+  world->settle();
+  EXPECT_EQ(seen.abs().sum().item<double>(), 0);
 }
 
 TEST(NcclOnGpus, ResultsAreOrderedBehindWorkThatIsStillQueued) {
@@ -80,6 +120,35 @@ TEST(NcclOnGpus, APeerThatDoesNotComeEndsTheDevicesWait) {
     EXPECT_LT(seconds, 5.0);
     // The device is free again: what hung was aborted.
     EXPECT_EQ((own + 1).sum().item<float>(), 8);
+  }
+  world->set_patience(std::chrono::minutes(1));
+  world->barrier();
+}
+
+TEST(NcclOnGpus, APeerThatDoesNotWriteEndsTheDevicesWait) {
+  const auto world = gpu_world(kPatience);
+  const int peer = (world->rank() + 1) % world->size();
+  const int other = (world->rank() + world->size() - 1) % world->size();
+  const at::Tensor own = at::ones({8}, at::TensorOptions().device(kGpu));
+  const auto round = [&] {
+    const at::Tensor memory = world->symmetric_empty({8 * world->size()}, own.options())[0].view({-1, 8});
+    world->exchange({{own, peer, memory[world->rank()]}}, {{memory[other], other}}, "symmetric")->wait();
+    return memory[other].sum();
+  };
+  EXPECT_EQ(round().item<float>(), 8);
+  world->settle();
+  world->set_step("forward of step 3");
+  if (world->rank() == 0) {
+    at::Tensor never;
+    const double seconds = seconds_to_fail(
+        [&] {
+          never = round();
+          world->settle();
+        },
+        AllOf(HasSubstr("symmetric (forward of step 3): not done after 2000 ms"), HasSubstr("from rank(s)")));
+    EXPECT_LT(seconds, 5.0);
+    // The device is free again: its streams were let go.
+    EXPECT_EQ((own + 1).sum().item<float>(), 16);
   }
   world->set_patience(std::chrono::minutes(1));
   world->barrier();

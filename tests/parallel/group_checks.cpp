@@ -84,6 +84,43 @@ void check_exchanges_match_in_the_order_of_posting(ProcessGroup& group, c10::Dev
   EXPECT_EQ(second[4].item<double>(), 200 + previous);
 }
 
+void check_symmetric_memory(ProcessGroup& group, c10::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kDouble).device(device);
+  const int ranks = group.size();
+  std::int64_t rows = 3;
+  for (int round = 0; round < 12; ++round, rows *= 2) {
+    // From each peer `rows` rows of 4, side by side in the first tensor, and 5 numbers in the second.
+    const auto memory = group.symmetric_empty({rows * ranks * 4, std::int64_t{ranks} * 5}, options);
+    const at::Tensor wide = memory[0].view({rows, ranks, 4}).fill_(-1);
+    const at::Tensor line = memory[1].view({ranks, 5}).fill_(-1);
+    const at::Tensor given = (at::arange(rows * 8, options) + 1e6 * group.rank() + round).view({rows, 8});
+    // What a peer sends must not be overwritten here: nobody sends before all devices have filled.
+    EXPECT_EQ((wide.sum() + line.sum()).item<double>(), static_cast<double>(-wide.numel() - line.numel()));
+    group.barrier();
+    std::vector<Send> sends;
+    std::vector<Receive> receives;
+    for (int distance = 1; distance < ranks; ++distance) {
+      const int to = (group.rank() + distance) % ranks;
+      sends.push_back({given.narrow(1, to % 5, 4), to, wide.select(1, group.rank())});
+      sends.push_back({given.flatten().narrow(0, to, 5), to, line[group.rank()]});
+      const int from = (group.rank() - distance + ranks) % ranks;
+      receives.push_back({wide.select(1, from), from});
+      receives.push_back({line[from], from});
+    }
+    group.exchange(std::move(sends), std::move(receives), "symmetric")->wait();
+    for (int from = 0; from < ranks; ++from) {
+      const at::Tensor theirs = (at::arange(rows * 8, options) + 1e6 * from + round).view({rows, 8});
+      const bool own = from == group.rank();
+      const at::Tensor expected = theirs.narrow(1, group.rank() % 5, 4);
+      EXPECT_TRUE(at::equal(wide.select(1, from), own ? at::full_like(expected, -1) : expected)) << "round " << round;
+      const at::Tensor numbers = theirs.flatten().narrow(0, group.rank(), 5);
+      EXPECT_TRUE(at::equal(line[from], own ? at::full_like(numbers, -1) : numbers)) << "round " << round;
+    }
+    // Between rounds everything else goes its way.
+    if (round % 3 == 0) check_all_gather(group, device);
+  }
+}
+
 void check_split(ProcessGroup& group, c10::Device device) {
   const auto half = group.split(group.rank() % 2);
   EXPECT_EQ(half->size(), (group.size() + 1 - group.rank() % 2) / 2);
@@ -112,7 +149,7 @@ void check_peers_are_checked(ProcessGroup& group, c10::Device device) {
       [&] {
         group.exchange({}, {{tensor.t(), next}}, "ring");
       },
-      ThrowsMessage<std::invalid_argument>(HasSubstr("not contiguous")));
+      ThrowsMessage<std::invalid_argument>(HasSubstr("rows of a tensor are not contiguous")));
   EXPECT_THAT([&] { group.all_to_all(at::zeros({group.size() + 1})); },
               ThrowsMessage<std::invalid_argument>(HasSubstr("not a multiple of the")));
 }
@@ -123,6 +160,7 @@ void check_every_promise(ProcessGroup& group, c10::Device device) {
   check_broadcast(group);
   check_broadcast_tensor(group, device);
   check_exchanges_match_in_the_order_of_posting(group, device);
+  check_symmetric_memory(group, device);
   check_split(group, device);
   check_peers_are_checked(group, device);
 }

@@ -25,17 +25,33 @@ using testing::NcclScript;
 using testing::run_scripted_ranks;
 using ::testing::ThrowsMessage;
 
-class NcclGroup : public ::testing::TestWithParam<int> {};
+/// Ranks, and whether their devices reach each other's memory.
+class NcclGroup : public ::testing::TestWithParam<std::tuple<int, bool>> {
+ protected:
+  void run(const std::function<void(ProcessGroup& group)>& body) {
+    const auto [ranks, peers] = GetParam();
+    NcclScript script;
+    if (!peers) script.no_peers = "peer access is not supported between these devices";
+    run_scripted_ranks(
+        ranks,
+        [&](ProcessGroup& group) {
+          body(group);
+          group.settle();
+          const std::string& why = dynamic_cast<NcclProcessGroup&>(group).no_copy_engines();
+          if (ranks == 1) return;
+          EXPECT_EQ(why.empty(), peers) << why;
+          EXPECT_EQ(why.find("peer access is not supported") == std::string::npos, peers) << why;
+        },
+        [&](int) { return script; });
+  }
+};
 
 TEST_P(NcclGroup, DoesWhatEveryGroupDoes) {
-  run_scripted_ranks(GetParam(), [](ProcessGroup& group) {
-    testing::check_every_promise(group);
-    group.settle();
-  });
+  run([](ProcessGroup& group) { testing::check_every_promise(group); });
 }
 
 TEST_P(NcclGroup, AttendsWithTheBitsOfThreads) {
-  const int ranks = GetParam();
+  const int ranks = std::get<0>(GetParam());
   const auto attend = [](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
     const at::Tensor scores = at::matmul(q.transpose(0, 1), k.permute({1, 2, 0}));
     return SoftmaxPart{at::matmul(at::softmax(scores, -1), v.transpose(0, 1)).transpose(0, 1),
@@ -43,22 +59,33 @@ TEST_P(NcclGroup, AttendsWithTheBitsOfThreads) {
   };
   const TokenParts parts = TokenParts::of(6 * ranks - 1, ranks);
   std::vector<at::Tensor> results(static_cast<std::size_t>(ranks));
-  const auto run = [&](ProcessGroup& group) {
-    const Mesh mesh(group, choose_mesh(ranks, 6, 4));
+  const auto attend_over = [&](ProcessGroup& group) {
+    const Mesh mesh(group, choose_mesh(ranks, 12, 4));
     at::Generator generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(group.rank()));
-    const auto random = [&] { return at::randn({parts.per_rank + 5, 6, 8}, generator, at::kFloat); };
+    const auto random = [&] { return at::randn({parts.per_rank + 5, 12, 8}, generator, at::kFloat); };
     const at::Tensor q = random();
     const at::Tensor k = random();
-    results[static_cast<std::size_t>(group.rank())] = SequenceAttention(mesh, attend)(q, k, random(), parts);
+    const at::Tensor v = random();
+    const SequenceAttention attention(mesh, attend);
+    // The second call uses the memory of the first again.
+    const at::Tensor first = attention(q, k, v, parts).clone();
+    results[static_cast<std::size_t>(group.rank())] = at::stack({first, attention(v, q, k, parts)});
     group.settle();
   };
-  run_thread_ranks(ranks, run);
+  run_thread_ranks(ranks, attend_over);
   const std::vector<at::Tensor> expected = results;
-  run_scripted_ranks(ranks, run);
+  run([&](ProcessGroup& group) {
+    attend_over(group);
+    group.writes_peers(c10::kCPU);  // the mesh's groups were asked, this one not yet
+  });
   for (std::size_t rank = 0; rank < results.size(); ++rank) EXPECT_TRUE(at::equal(results[rank], expected[rank]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, NcclGroup, ::testing::Values(1, 2, 3, 4, 8));
+INSTANTIATE_TEST_SUITE_P(Sizes, NcclGroup, ::testing::Combine(::testing::Values(1, 2, 3, 4, 8), ::testing::Bool()),
+                         [](const auto& param) {
+                           return std::to_string(std::get<0>(param.param)) +
+                                  (std::get<1>(param.param) ? "_by_copy_engines" : "_over_nccl");
+                         });
 
 /// One operation that goes over NCCL, on data of its own; rank 2 of 3 has `extra` elements more.
 struct Operation {
@@ -85,6 +112,20 @@ const Operation kOperations[] = {
            ->wait();
      }},
 };
+
+/// By copy engines.
+const Operation kSymmetric = {"symmetric", [](ProcessGroup& group, int extra) {
+                                const int next = (group.rank() + 1) % 3;
+                                const int previous = (group.rank() + 2) % 3;
+                                const at::Tensor memory = group.symmetric_empty({3 * 8}, at::kFloat)[0].view({3, 8});
+                                const auto part = [&](int from, int more) {
+                                  return memory[from].narrow(0, 0, 4 + more);
+                                };
+                                group
+                                    .exchange({{at::zeros({4 + extra}), next, part(group.rank(), extra)}},
+                                              {{part(previous, 0), previous}}, "symmetric")
+                                    ->wait();
+                              }};
 
 class NcclFailure : public ::testing::TestWithParam<Operation> {
  protected:
@@ -145,8 +186,9 @@ TEST_P(NcclFailure, OfAPeerThatNeverComesNamesIt) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Operations, NcclFailure, ::testing::ValuesIn(kOperations),
-                         [](const auto& param) { return std::string(param.param.name); });
+const auto kName = [](const auto& param) { return std::string(param.param.name); };
+
+INSTANTIATE_TEST_SUITE_P(Operations, NcclFailure, ::testing::ValuesIn(kOperations), kName);
 
 class NcclSizes : public NcclFailure {};
 
@@ -158,7 +200,36 @@ TEST_P(NcclSizes, ThatDoNotMatchAreNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Operations, NcclSizes, ::testing::Values(kOperations[0], kOperations[1], kOperations[3]),
-                         [](const auto& param) { return std::string(param.param.name); });
+                         kName);
+
+class NcclPeers : public NcclFailure {};
+
+TEST_P(NcclPeers, ThatNeverComeAreNamedAndTheDeviceIsFreed) {
+  for (const int before : {1, 2}) {
+    const auto errors = told([](int) { return NcclScript{}; }, 99, before);
+    EXPECT_THAT(errors, ::testing::Contains(AllOf(HasSubstr("not done after 300 ms"), HasSubstr("rank(s) 2"),
+                                                  HasSubstr("symmetric"),
+                                                  HasSubstr("(forward of step " + std::to_string(before) + ")"))));
+  }
+}
+
+TEST_P(NcclPeers, WhoseCopyIsRefusedSaySoWithTheDriversWords) {
+  const auto errors = told([](int rank) {
+    NcclScript script;
+    if (rank == 2) script.copy_fails_at = 1;
+    return script;
+  });
+  EXPECT_THAT(errors, ::testing::Contains(AllOf(HasSubstr("rank 2 of 3: symmetric (forward of step 1)"),
+                                                HasSubstr("cuMemcpy2DAsync failed with code 700"))));
+}
+
+TEST_P(NcclPeers, ThatSendAnotherSizeAreNamed) {
+  const auto errors = told([](int) { return NcclScript{}; }, 1);
+  EXPECT_THAT(errors,
+              ::testing::Contains(AllOf(HasSubstr("bytes, expected"), HasSubstr("symmetric (forward of step 1)"))));
+}
+
+INSTANTIATE_TEST_SUITE_P(Operations, NcclPeers, ::testing::Values(kSymmetric), kName);
 
 TEST(NcclGroupErrors, ARankThatDoesNotConnectEndsTheOthersWait) {
   const auto run = [] {

@@ -1,5 +1,6 @@
 #include "tests/parallel/scripted_nccl.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <utility>
@@ -9,33 +10,36 @@
 namespace reelfarm::parallel::testing {
 namespace {
 
-/// What one rank's device was given and has not done. All under the fabric's mutex.
+/// What one rank's device was given and has not done: acts that say whether they could be done. All under the fabric's
+/// mutex.
 struct Device {
-  struct Receive {
-    ScriptedFabric::Route route;
-    void* target;
-    std::size_t bytes;
-    bool never;
-  };
-
-  std::deque<Receive> waiting;
+  std::deque<std::function<bool()>> waiting;
   std::int64_t given = 0;
   std::int64_t done = 0;
-  bool aborted = false;
+  bool nccl_aborted = false;
 
-  /// As far as letters have come. One of another size is what NCCL hangs on.
+  void give(std::function<bool()> act) {
+    waiting.push_back(std::move(act));
+    ++given;
+  }
+
   void go_on(ScriptedFabric& fabric) {
-    while (!waiting.empty()) {
-      const Receive& next = waiting.front();
-      const auto letter = fabric.letters.find(next.route);
-      if (next.never || letter == fabric.letters.end() || letter->second.size() != next.bytes) return;
-      std::memcpy(next.target, letter->second.data(), next.bytes);
-      fabric.letters.erase(letter);
+    const std::int64_t before = done;
+    while (!waiting.empty() && waiting.front()()) {
       waiting.pop_front();
       ++done;
     }
+    if (done != before) fabric.changed.notify_all();
   }
 };
+
+/// Devices look at words again and again: the host, which sets them as well, tells nobody.
+template <typename Reached>
+void await(ScriptedFabric& fabric, std::unique_lock<std::mutex>& lock, const Reached& reached) {
+  constexpr auto kLook = std::chrono::milliseconds(1);
+  while (!fabric.changed.wait_for(lock, kLook, reached)) {
+  }
+}
 
 class ScriptedMark final : public DeviceMark {
  public:
@@ -49,13 +53,13 @@ class ScriptedMark final : public DeviceMark {
   /// The stream that computes is the calling thread itself.
   void hold_current_stream() override {
     std::unique_lock lock(fabric_.mutex);
-    fabric_.changed.wait(lock, [&] { return reached(); });
+    await(fabric_, lock, [&] { return reached(); });
   }
 
  private:
   bool reached() const {
     device_->go_on(fabric_);
-    return device_->aborted || device_->done >= after_;
+    return device_->done >= after_;
   }
 
   ScriptedFabric& fabric_;
@@ -114,8 +118,16 @@ class ScriptedNccl final : public NcclApi {
     Communicator& own = of(handle);
     const bool never = exchanges_ == script_.lost_at || exchanges_ == script_.hangs_at;
     const std::lock_guard lock(fabric_.mutex);
-    device_->waiting.push_back({{own.id, from, own.rank, own.received[from]++}, bytes, count, never});
-    ++device_->given;
+    const ScriptedFabric::Route route{own.id, from, own.rank, own.received[from]++};
+    device_->give([this, route, bytes, count, never] {
+      if (device_->nccl_aborted) return true;
+      const auto letter = fabric_.letters.find(route);
+      // A letter of another size is what NCCL hangs on.
+      if (never || letter == fabric_.letters.end() || letter->second.size() != count) return false;
+      std::memcpy(bytes, letter->second.data(), count);
+      fabric_.letters.erase(letter);
+      return true;
+    });
   }
 
   void group_end() override {
@@ -140,7 +152,7 @@ class ScriptedNccl final : public NcclApi {
 
   void abort(NcclHandle handle) noexcept override {
     const std::lock_guard lock(fabric_.mutex);
-    device_->aborted = true;
+    device_->nccl_aborted = true;
     fabric_.changed.notify_all();
     delete &of(handle);
   }
@@ -165,12 +177,78 @@ class ScriptedNccl final : public NcclApi {
   bool lost_ = false;
 };
 
+/// Device memory is the host's, which all ranks of a test reach; the words are real shared memory.
+class ScriptedPeers final : public PeerDriver {
+ public:
+  ScriptedPeers(ScriptedFabric& fabric, std::shared_ptr<Device> device, NcclScript script)
+      : fabric_(fabric), device_(std::move(device)), script_(std::move(script)) {}
+
+  void* allocate(std::size_t bytes) override { return new std::byte[bytes]; }
+  void release(void* memory) noexcept override { delete[] static_cast<std::byte*>(memory); }
+  PeerHandle handle_of(void* memory) override {
+    PeerHandle handle{};
+    std::memcpy(handle.data(), &memory, sizeof memory);
+    return handle;
+  }
+  void* open(const PeerHandle& handle) override {
+    if (!script_.no_peers.empty()) throw PeerError(script_.no_peers);
+    void* memory = nullptr;
+    std::memcpy(&memory, handle.data(), sizeof memory);
+    return memory;
+  }
+  void close(void*) noexcept override {}
+  void* enlist(void* host, std::size_t) override { return host; }
+  void dismiss(void*) noexcept override {}
+
+  void copy(const RowsCopy& rows, void*) override {
+    if (copies_++ == script_.copy_fails_at) throw PeerError("CUDA driver: cuMemcpy2DAsync failed with code 700");
+    give([rows] {
+      for (std::size_t row = 0; row < rows.rows; ++row) {
+        std::memcpy(static_cast<std::byte*>(rows.to) + row * rows.to_pitch,
+                    static_cast<const std::byte*>(rows.from) + row * rows.from_pitch, rows.width);
+      }
+      return true;
+    });
+  }
+  void write(void* word, std::uint32_t value, void*) override {
+    give([word, value] {
+      std::atomic_ref(*static_cast<std::uint32_t*>(word)).store(value);
+      return true;
+    });
+  }
+  void wait(void* word, std::uint32_t value, void*) override {
+    give([word, value] {
+      const std::uint32_t found = std::atomic_ref(*static_cast<std::uint32_t*>(word)).load();
+      return static_cast<std::int32_t>(found - value) >= 0;
+    });
+  }
+  void synchronize() override {
+    std::unique_lock lock(fabric_.mutex);
+    await(fabric_, lock, [&] {
+      device_->go_on(fabric_);
+      return device_->waiting.empty();
+    });
+  }
+
+ private:
+  void give(std::function<bool()> act) {
+    const std::lock_guard lock(fabric_.mutex);
+    device_->give(std::move(act));
+  }
+
+  ScriptedFabric& fabric_;
+  std::shared_ptr<Device> device_;
+  NcclScript script_;
+  int copies_ = 0;
+};
+
 }  // namespace
 
 std::shared_ptr<NcclLane> scripted_lane(ScriptedFabric& fabric, const NcclScript& script) {
   auto device = std::make_shared<Device>();
-  return std::make_shared<NcclLane>(std::make_shared<ScriptedNccl>(fabric, device, script),
-                                    std::make_unique<ScriptedQueue>(fabric, device));
+  return std::make_shared<NcclLane>(
+      std::make_shared<ScriptedNccl>(fabric, device, script), std::make_unique<ScriptedQueue>(fabric, device),
+      [&fabric, device, script] { return std::make_shared<ScriptedPeers>(fabric, device, script); });
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct NcclScript {
   int send_fails_at = -1;  ///< ncclSend of this exchange gives an error code
   int lost_at = -1;   ///< while this exchange is under way a peer is lost: NCCL reports it, the device waits for ever
   int hangs_at = -1;  ///< this exchange does not end on the device, and NCCL reports nothing
+  std::string no_peers = {};  ///< what the driver says when memory is to be opened for peers; empty: it does so
+  int copy_fails_at = -1;     ///< the driver refuses this copy to a peer
 };
 
 /// The wires between the ranks of a test, and their devices: memory is the host's.

@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Meshes, SequenceAttentionOf,
                                            Case{{2, 3}, 31, 2}, Case{{1, 6}, 31, 2}, Case{{2, 4}, 33, 5},
                                            Case{{1, 8}, 33, 5},
                                            // Fewer tokens than ranks: whole rows are padding.
-                                           Case{{2, 4}, 3, 2}, Case{{1, 7}, 1, 1}));
+                                           Case{{2, 4}, 3, 2}, Case{{1, 7}, 1, 1}, Case{{6, 1}, 7, 1}));
 
 TEST(SequenceAttention, RefusesHeadsThatTheMeshDoesNotDivide) {
   run_thread_ranks(2, [](ProcessGroup& group) {

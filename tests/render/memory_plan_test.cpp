@@ -1,6 +1,7 @@
 // Plans for the demo bundle, whose parts are small: what counts is their order and that a plan keeps to its limit.
 #include "pipeline/render/memory_plan.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 #include <string>
@@ -112,6 +113,16 @@ TEST_F(MemoryPlanOf, IntegersTakeRoomForTheirSums) {
   EXPECT_EQ(both.video.layers, weights_alone.video.layers);
   // The demo's MLP has 4 x 256 outputs; 4,096 rows of their sums are in memory at once, in 32 bits.
   EXPECT_GE(both.denoise, weights_alone.denoise + 4096 * 1024 * 4);
+}
+
+TEST_F(MemoryPlanOf, RanksThatShareAWindowTakeRoomForWhatTheOthersWrite) {
+  EXPECT_EQ(memory_needs(bundle_, request_, bf16_, "diffusers").exchange, 0);
+  request_.ranks = 2;
+  const MemoryNeeds needs = memory_needs(bundle_, request_, bf16_, "diffusers");
+  // Half of 31 x 34 x 60 tokens and the text, 256 wide, in 16 bits: their q, k and v, and the result.
+  EXPECT_GE(needs.exchange, 31 * 34 * 60 / 2 * 256 * 2 * 4);
+  EXPECT_LT(needs.exchange, needs.denoise) << "which two ranks share";
+  EXPECT_GE(plan().device_bytes, needs.exchange + needs.vae + std::max(needs.denoise, needs.decode));
 }
 
 TEST_F(MemoryPlanOf, TheTokenTableOfStreamedEncodersTakesNoneOfTheGpu) {
