@@ -67,6 +67,8 @@ std::shared_ptr<NcclCommunicator> NcclLane::connect(int size, const NcclId& id, 
 }
 
 std::shared_ptr<PeerMemory> NcclLane::open_peer_memory(ProcessGroup& control) {
+  // The driver's calls are for the context that is the thread's, which the first call of CUDA's runtime makes so.
+  queue_->follow_current_stream();
   auto memory = std::make_shared<PeerMemory>(control, load_peers_);
   const std::lock_guard lock(mutex_);
   memories_.push_back(memory);

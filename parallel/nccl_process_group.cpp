@@ -171,22 +171,23 @@ std::vector<at::Tensor> NcclProcessGroup::symmetric_empty(const std::vector<std:
   return tensors;
 }
 
-bool NcclProcessGroup::writes_peers(c10::Device device) {
-  if (size() == 1 || device != device_) return false;
-  if (!std::exchange(asked_, true)) open_memory();
-  return memory_ != nullptr;
+std::string NcclProcessGroup::no_peer_writes(c10::Device device) {
+  if (size() == 1) return "the group is one rank";
+  if (device != device_) return "the group's device is " + device_.str() + ", not " + device.str();
+  if (!no_memory_) open_memory();
+  return *no_memory_;
 }
 
 void NcclProcessGroup::open_memory() {
   try {
     memory_ = lane_->open_peer_memory(*control_);
-    no_copy_engines_.clear();
+    no_memory_ = "";
   } catch (const PeerFailed& failed) {
-    no_copy_engines_ = failed.what();
+    no_memory_ = failed.what();
   } catch (const GroupError&) {
     throw;
   } catch (const std::exception& error) {
-    no_copy_engines_ = error.what();
+    no_memory_ = error.what();
   }
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <c10/core/Device.h>
 
@@ -35,10 +38,7 @@ class NcclProcessGroup final : public ProcessGroup {
   std::vector<at::Tensor> symmetric_empty(const std::vector<std::int64_t>& counts,
                                           const at::TensorOptions& options) override;
 
-  bool writes_peers(c10::Device device) override;
-
-  /// Why exchanges do not go by copy engines; empty if they do. Known once writes_peers() was asked.
-  const std::string& no_copy_engines() const { return no_copy_engines_; }
+  std::string no_peer_writes(c10::Device device) override;
 
  private:
   std::unique_ptr<Transfer> exchange_rows(std::vector<Send> sends, std::vector<Receive> receives,
@@ -55,8 +55,7 @@ class NcclProcessGroup final : public ProcessGroup {
   std::shared_ptr<NcclLane> lane_;
   std::shared_ptr<NcclCommunicator> communicator_;  ///< null in a group of one rank
   std::shared_ptr<PeerMemory> memory_;              ///< null without copy engines
-  std::string no_copy_engines_ = "not asked for";
-  bool asked_ = false;
+  std::optional<std::string> no_memory_;            ///< why; once that was asked
 };
 
 /// Collective over `control`, which is taken over: a group whose ranks exchange what lies on `device`. On the CPU that

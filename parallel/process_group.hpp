@@ -68,8 +68,10 @@ class ProcessGroup {
   /// written to before wait() has returned.
   std::unique_ptr<Transfer> exchange(std::vector<Send> sends, std::vector<Receive> receives, const char* operation);
 
-  /// Collective. Whether the ranks write in each other's memory on that device, instead of sending what is copied.
-  virtual bool writes_peers(c10::Device /*device*/) { return false; }
+  /// Collective. Why the ranks do not write in each other's memory on that device, but send what is copied; empty where
+  /// they do.
+  virtual std::string no_peer_writes(c10::Device /*device*/) { return "ranks of this group send messages"; }
+  bool writes_peers(c10::Device device) { return no_peer_writes(device).empty(); }
   /// Collective. Tensors of counts[0], counts[1] ... elements, with undefined contents, for what peers send: the same
   /// counts and options on every rank. With writes_peers() this is memory that peers write (symmetric memory in the
   /// sense of OpenSHMEM), and valid until the next call.

@@ -8,20 +8,10 @@
 
 #include "bench/models/measured.hpp"
 #include "bench/parallel/remote_group.hpp"
-#include "parallel/nccl_process_group.hpp"
 #include "pipeline/dit/sharded_forward.hpp"
 #include "pipeline/schedulers/flow_match.hpp"
 
 namespace reelfarm::bench {
-namespace {
-
-/// Why a group's exchanges do not go by copy engines; empty if they do.
-std::string no_copy_engines(const parallel::ProcessGroup& group) {
-  const auto* over_nccl = dynamic_cast<const parallel::NcclProcessGroup*>(&group);
-  return over_nccl != nullptr ? over_nccl->no_copy_engines() : "no GPUs";
-}
-
-}  // namespace
 
 ForwardScaling::ForwardScaling(const dit::Transformer& transformer, parallel::ProcessGroup& world, const Clip& clip)
     : transformer_(transformer),
@@ -55,7 +45,7 @@ nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   measured();
   costs.clear();
   measured();
-  answer["no_copy_engines"] = no_copy_engines(mesh.ulysses());
+  answer["no_copy_engines"] = mesh.ulysses().no_peer_writes(transformer_.device());
   if (answer["no_copy_engines"] == "") {
     RemoteGroup remote_world(world_);
     answer["nccl_seconds"] = median_seconds(remote_world, shape);

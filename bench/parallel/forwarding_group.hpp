@@ -27,7 +27,7 @@ class ForwardingGroup : public parallel::ProcessGroup {
                                           const at::TensorOptions& options) override {
     return group_.symmetric_empty(counts, options);
   }
-  bool writes_peers(c10::Device device) override { return group_.writes_peers(device); }
+  std::string no_peer_writes(c10::Device device) override { return group_.no_peer_writes(device); }
 
  protected:
   parallel::ProcessGroup& group() { return group_; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bench/parallel/forwarding_group.hpp"
@@ -18,7 +19,7 @@ class RemoteGroup final : public ForwardingGroup {
                                           const at::TensorOptions& options) override {
     return ProcessGroup::symmetric_empty(counts, options);
   }
-  bool writes_peers(c10::Device /*device*/) override { return false; }
+  std::string no_peer_writes(c10::Device /*device*/) override { return "the ranks are to send"; }
 };
 
 }  // namespace reelfarm::bench

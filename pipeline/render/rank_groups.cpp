@@ -51,7 +51,15 @@ std::vector<dit::SharedTransformer> shared_transformers(const Networks& networks
         parallel::choose_mesh(groups.mesh.ranks(), networks.image->config().num_heads, groups.mesh.ulysses);
     shared.push_back({*networks.image, parallel::Mesh(*groups.denoise, shape)});
   }
+  // Here, where all ranks are, so that it takes no time of the first forward's.
+  for (const dit::SharedTransformer& each : shared) each.mesh.ulysses().no_peer_writes(networks.video.device());
   return shared;
+}
+
+std::string way_of_heads(const parallel::Mesh& mesh, c10::Device device) {
+  if (!device.is_cuda() || mesh.shape().ulysses == 1) return "";
+  const std::string why_not = mesh.ulysses().no_peer_writes(device);
+  return "heads reach the other GPUs " + (why_not.empty() ? "by copy engines" : "over NCCL: " + why_not);
 }
 
 }  // namespace reelfarm::render

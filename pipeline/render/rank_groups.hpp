@@ -38,4 +38,8 @@ RankGroups rank_groups(std::unique_ptr<parallel::ProcessGroup> denoise, std::uni
 /// whose heads may be others, gets the nearest mesh that fits.
 std::vector<dit::SharedTransformer> shared_transformers(const Networks& networks, const RankGroups& groups);
 
+/// How the heads of the mesh's rows reach the other GPUs, for a log: "heads reach the other GPUs by copy engines".
+/// Empty without GPUs, or rows of several ranks. Of a mesh from shared_transformers().
+std::string way_of_heads(const parallel::Mesh& mesh, c10::Device device);
+
 }  // namespace reelfarm::render

@@ -41,6 +41,7 @@ struct Renderer::Models {
   std::unique_ptr<std::mutex> encoding = std::make_unique<std::mutex>();
   Networks networks;
   // Of a group of several ranks.
+  std::string way_of_heads = {};
   std::unique_ptr<const dit::ForwardLeader> forwards = {};
   std::unique_ptr<const vae::DecodeLeader> decodes = {};
   nn::SideStream decoding{options.placement.device};
@@ -84,8 +85,9 @@ Renderer::Renderer(const weights::Bundle& bundle, Options options, const OnProgr
   }
   const RankGroups& ranks = *options.ranks;
   parallel::all_or_none(*ranks.denoise, load);
-  models_->forwards =
-      std::make_unique<dit::ForwardLeader>(shared_transformers(models_->networks, ranks), *ranks.denoise);
+  std::vector<dit::SharedTransformer> transformers = shared_transformers(models_->networks, ranks);
+  models_->way_of_heads = render::way_of_heads(transformers.front().mesh, options.placement.device);
+  models_->forwards = std::make_unique<dit::ForwardLeader>(std::move(transformers), *ranks.denoise);
   models_->decodes = std::make_unique<vae::DecodeLeader>(*models_->networks.vae, *ranks.decode);
 }
 
@@ -96,6 +98,9 @@ const weights::BundleManifest& Renderer::manifest() const {
 }
 const Renderer::Options& Renderer::options() const {
   return models_->options;
+}
+const std::string& Renderer::way_of_heads() const {
+  return models_->way_of_heads;
 }
 
 std::vector<std::int64_t> Renderer::latent_shape(int width, int height, std::int64_t num_latents) const {

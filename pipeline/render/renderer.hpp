@@ -89,6 +89,8 @@ class Renderer {
 
   const weights::BundleManifest& manifest() const;
   const Options& options() const;
+  /// render::way_of_heads() of the video transformer; empty without ranks.
+  const std::string& way_of_heads() const;
 
   /// Of the latents of a window: (1, C, L, h, w). `width`, `height` in pixels.
   std::vector<std::int64_t> latent_shape(int width, int height, std::int64_t num_latents) const;

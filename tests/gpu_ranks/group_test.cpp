@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "parallel/errors.hpp"
-#include "parallel/nccl_process_group.hpp"
 #include "tests/gpu_ranks/own_gpu.hpp"
 #include "tests/parallel/group_checks.hpp"
 
@@ -30,10 +29,10 @@ TEST(NcclOnGpus, DoesWhatEveryGroupDoes) {
 
 TEST(NcclOnGpus, ReachEachOthersMemoryOrSayWhyNot) {
   const auto world = gpu_world();
-  world->writes_peers(kGpu);
-  const std::string& why = dynamic_cast<NcclProcessGroup&>(*world).no_copy_engines();
+  const std::string why = world->no_peer_writes(kGpu);
   if (world->rank() == 0) std::printf("copy engines: %s\n", why.empty() ? "in use" : why.c_str());
-  EXPECT_EQ(why.find("not asked"), std::string::npos);
+  EXPECT_EQ(world->no_peer_writes(kGpu), why) << "asked again";
+  EXPECT_THAT(world->no_peer_writes(c10::kCPU), HasSubstr("the group's device is cuda:0, not cpu"));
 }
 
 // Each rank's rows lie apart here and there, and are computed and used while the next round is under way.

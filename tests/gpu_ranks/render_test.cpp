@@ -55,7 +55,7 @@ std::vector<at::Tensor> overlapped(const Renderer& renderer, const at::Tensor& f
 }
 
 TEST(RenderOnGpus, OverlappedWindowsAreThoseOfOneGpu) {
-  const weights::Bundle bundle = weights::Bundle::open(std::string(REELFARM_SOURCE_DIR) + "/bundles/demo");
+  const weights::Bundle bundle = weights::Bundle::open(REELFARM_SOURCE_DIR "/bundles/demo");
   const nn::Placement placement{kGpu, at::kFloat};
   auto world = parallel::MpiSession::world();
   const auto mesh = mesh_for(bundle, "", world->size(), world->size());
@@ -65,6 +65,7 @@ TEST(RenderOnGpus, OverlappedWindowsAreThoseOfOneGpu) {
   const Renderer alone(bundle, {placement, "diffusers", nullptr});
   const at::Tensor first_frame = alone.first_frame("a red star moving left over the sea", kWidth, kHeight, 7);
   const Renderer together(bundle, {placement, "diffusers", &ranks});
+  EXPECT_EQ(together.way_of_heads().empty(), mesh.ulysses == 1);
   const at::Tensor shared_first = together.first_frame("a red star moving left over the sea", kWidth, kHeight, 7);
   const auto apart = [](const at::Tensor& a, const at::Tensor& b) {
     return (a.to(at::kInt) - b.to(at::kInt)).abs().max().item<int>();

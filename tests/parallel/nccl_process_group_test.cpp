@@ -37,7 +37,7 @@ class NcclGroup : public ::testing::TestWithParam<std::tuple<int, bool>> {
         [&](ProcessGroup& group) {
           body(group);
           group.settle();
-          const std::string& why = dynamic_cast<NcclProcessGroup&>(group).no_copy_engines();
+          const std::string why = group.no_peer_writes(c10::kCPU);
           if (ranks == 1) return;
           EXPECT_EQ(why.empty(), peers) << why;
           EXPECT_EQ(why.find("peer access is not supported") == std::string::npos, peers) << why;
@@ -74,10 +74,7 @@ TEST_P(NcclGroup, AttendsWithTheBitsOfThreads) {
   };
   run_thread_ranks(ranks, attend_over);
   const std::vector<at::Tensor> expected = results;
-  run([&](ProcessGroup& group) {
-    attend_over(group);
-    group.writes_peers(c10::kCPU);  // the mesh's groups were asked, this one not yet
-  });
+  run([&](ProcessGroup& group) { attend_over(group); });
   for (std::size_t rank = 0; rank < results.size(); ++rank) EXPECT_TRUE(at::equal(results[rank], expected[rank]));
 }
 

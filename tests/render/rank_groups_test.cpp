@@ -47,6 +47,7 @@ TEST(RankGroups, OnTheCpuAreTheGroupsGiven) {
     const RankGroups groups = rank_groups(std::move(denoise), std::move(decode), {2, 1}, c10::kCPU);
     EXPECT_EQ(groups.denoise.get(), given);
     EXPECT_EQ(groups.mesh, (parallel::MeshShape{2, 1}));
+    EXPECT_EQ(way_of_heads(parallel::Mesh(*groups.denoise, groups.mesh), c10::kCPU), "") << "nothing to tell";
   });
 }
 

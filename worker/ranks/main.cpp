@@ -130,6 +130,7 @@ void lead(const worker::RanksOptions& options, const Plan& plan, const render::R
                                   [&reporter](const render::Progress& progress) {
                                     reporter.tick({"", render::name_of(progress.phase), 0, 0, progress.fraction});
                                   });
+  if (!renderer.way_of_heads().empty()) logging::info(renderer.way_of_heads());
   const worker::Ready ready = ready_of(plan);
   reporter.send(ready);
   worker::StopRequests stops;
