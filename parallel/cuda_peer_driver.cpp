@@ -1,3 +1,4 @@
+#include <bit>
 #include <cstring>
 #include <string>
 
@@ -18,6 +19,10 @@ static_assert(sizeof(CUipcMemHandle) == std::tuple_size_v<PeerHandle>);
 
 CUdeviceptr address(const void* memory) {
   return reinterpret_cast<CUdeviceptr>(memory);
+}
+
+void* pointer(CUdeviceptr memory) {
+  return std::bit_cast<void*>(memory);
 }
 
 class LoadedDriver final : public PeerDriver {
@@ -42,7 +47,7 @@ class LoadedDriver final : public PeerDriver {
   void* allocate(std::size_t bytes) override {
     CUdeviceptr memory = 0;
     check(allocate_(&memory, bytes), "cuMemAlloc");
-    return reinterpret_cast<void*>(memory);
+    return pointer(memory);
   }
   void release(void* memory) noexcept override { free_(address(memory)); }
 
@@ -59,7 +64,7 @@ class LoadedDriver final : public PeerDriver {
     std::memcpy(&own, handle.data(), handle.size());
     CUdeviceptr memory = 0;
     check(open_handle_(&memory, own, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS), "cuIpcOpenMemHandle");
-    return reinterpret_cast<void*>(memory);
+    return pointer(memory);
   }
   void close(void* memory) noexcept override { close_handle_(address(memory)); }
 
@@ -67,12 +72,13 @@ class LoadedDriver final : public PeerDriver {
     check(register_(host, bytes, CU_MEMHOSTREGISTER_DEVICEMAP), "cuMemHostRegister");
     CUdeviceptr there = 0;
     check(device_pointer_(&there, host, 0), "cuMemHostGetDevicePointer");
-    return reinterpret_cast<void*>(there);
+    return pointer(there);
   }
   void dismiss(void* host) noexcept override { unregister_(host); }
 
   void copy(const RowsCopy& rows, void* stream) override {
-    CUDA_MEMCPY2D what{};
+    CUDA_MEMCPY2D what;
+    std::memset(&what, 0, sizeof what);
     what.srcMemoryType = CU_MEMORYTYPE_DEVICE;
     what.srcDevice = address(rows.from);
     what.srcPitch = rows.from_pitch;

@@ -31,7 +31,7 @@ struct Rows {
 
 PeerMemory::PeerMemory(ProcessGroup& control, const std::function<std::shared_ptr<PeerDriver>()>& driver)
     : rank_(control.rank()), size_(control.size()), peers_(static_cast<std::size_t>(size_)) {
-  const auto count = static_cast<std::size_t>((2 + size_) * size_);
+  const std::size_t count = (2 + peers_.size()) * peers_.size();
   const auto enlist = [&](SharedWords words) { words_ = std::make_unique<EnlistedWords>(driver_, std::move(words)); };
   std::string name;
   all_or_none(control, [&] {

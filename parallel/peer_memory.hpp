@@ -109,8 +109,10 @@ class PeerMemory {
   // Of words: which round a rank has begun; whether it has closed its peers' memory for good; how many exchanges of
   // `from` have come to `to`.
   std::size_t round_word(int rank) const { return static_cast<std::size_t>(rank); }
-  std::size_t left_word(int rank) const { return static_cast<std::size_t>(size_ + rank); }
-  std::size_t come_word(int from, int to) const { return static_cast<std::size_t>((2 + from) * size_ + to); }
+  std::size_t left_word(int rank) const { return peers_.size() + static_cast<std::size_t>(rank); }
+  std::size_t come_word(int from, int to) const {
+    return (2 + static_cast<std::size_t>(from)) * peers_.size() + static_cast<std::size_t>(to);
+  }
   std::atomic_ref<std::uint32_t> word(std::size_t index) const { return std::atomic_ref(*words_->here(index)); }
 
   void close_peers() noexcept;
