@@ -111,6 +111,7 @@ std::shared_ptr<DeviceMark> NcclLane::launch(NcclCommunicator& communicator, Pee
   } catch (const PeerError& error) {
     fail(flight.place + ": " + error.what());
   }
+  require_sound();
   // The mark must stand behind the messages: NCCL gives them to the stream in a thread of its own.
   if (memory == nullptr) await(communicator, flight.place, flight.deadline, flight.patience);
   flight.end = queue_->mark();

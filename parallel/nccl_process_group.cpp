@@ -116,12 +116,10 @@ Flight NcclProcessGroup::announce(const std::vector<Send>& sends, const std::vec
 
 std::unique_ptr<Transfer> NcclProcessGroup::post(std::vector<Send> sends, std::vector<Receive> receives,
                                                  const char* operation) {
-  std::vector<at::Tensor> tensors;
-  for (const Send& send : sends) tensors.push_back(send.tensor);
-  for (const Receive& receive : receives) tensors.push_back(receive.tensor);
-  const auto here = std::ranges::count_if(tensors, [&](const at::Tensor& each) { return each.device() == device_; });
+  const auto is_here = [&](const auto& message) { return message.tensor.device() == device_; };
+  const auto here = std::ranges::count_if(sends, is_here) + std::ranges::count_if(receives, is_here);
   if (here == 0) return control_->exchange(std::move(sends), std::move(receives), operation);
-  if (here != static_cast<std::ptrdiff_t>(tensors.size())) {
+  if (here != std::ssize(sends) + std::ssize(receives)) {
     throw std::invalid_argument(place(operation) + ": some tensors are not on " + device_.str());
   }
   return launch(nullptr, std::move(sends), std::move(receives), operation);

@@ -30,14 +30,14 @@ nlohmann::json ForwardScaling::alone() const {
   const auto layout = transformer_.layout(clip_.frames, clip_.height, clip_.width);
   const auto whole = [&] { finish(transformer_.forward(latents_, layout, prepared_, 1)); };
   whole();
-  return figures(bench::median_seconds(world_, whole));
+  return figures(median_seconds(world_, whole));
 }
 
 nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   const parallel::Mesh mesh(world_, shape);
   const auto plain = forward_over(world_, mesh);
   plain();
-  nlohmann::json answer = figures(bench::median_seconds(world_, plain));
+  nlohmann::json answer = figures(median_seconds(world_, plain));
   Costs costs;
   MeasuredGroup measured_world(world_, costs, transformer_.device());
   const parallel::Mesh measured_mesh(measured_world, shape);
@@ -48,7 +48,7 @@ nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   answer["no_copy_engines"] = mesh.ulysses().no_peer_writes(transformer_.device());
   if (answer["no_copy_engines"] == "") {
     RemoteGroup remote_world(world_);
-    answer["nccl_seconds"] = median_seconds(remote_world, shape);
+    answer["nccl_seconds"] = seconds_over(remote_world, shape);
   }
   answer["exchanges"] = nlohmann::json::array();
   for (const auto& [operation, cost] : costs) {
@@ -63,11 +63,11 @@ nlohmann::json ForwardScaling::over(const parallel::MeshShape& shape) const {
   return answer;
 }
 
-double ForwardScaling::median_seconds(parallel::ProcessGroup& world, const parallel::MeshShape& shape) const {
+double ForwardScaling::seconds_over(parallel::ProcessGroup& world, const parallel::MeshShape& shape) const {
   const parallel::Mesh mesh(world, shape);
   const auto forward = forward_over(world, mesh);
   forward();
-  return bench::median_seconds(world_, forward);
+  return median_seconds(world_, forward);
 }
 
 nlohmann::json ForwardScaling::figures(double seconds) const {
@@ -92,17 +92,17 @@ double ForwardScaling::bare_seconds(std::int64_t bytes) const {
   const int ranks = world_.size();
   // One after another without a stop, as the exchanges of a forward are: on a GPU the host's part is hidden.
   constexpr int kInARow = 10;
-  return bench::median_seconds(world_,
-                               [&] {
-                                 for (int i = 0; i < kInARow; ++i) {
-                                   world_
-                                       .exchange({{out, (world_.rank() + 1) % ranks}},
-                                                 {{in, (world_.rank() + ranks - 1) % ranks}}, "bare")
-                                       ->wait();
-                                 }
-                                 world_.settle();
-                                 finish(in);
-                               }) /
+  return median_seconds(world_,
+                        [&] {
+                          for (int i = 0; i < kInARow; ++i) {
+                            world_
+                                .exchange({{out, (world_.rank() + 1) % ranks}},
+                                          {{in, (world_.rank() + ranks - 1) % ranks}}, "bare")
+                                ->wait();
+                          }
+                          world_.settle();
+                          finish(in);
+                        }) /
          kInARow;
 }
 

@@ -28,7 +28,7 @@ class ForwardScaling {
 
  private:
   nlohmann::json figures(double seconds) const;
-  double median_seconds(parallel::ProcessGroup& world, const parallel::MeshShape& shape) const;
+  double seconds_over(parallel::ProcessGroup& world, const parallel::MeshShape& shape) const;
   std::function<void()> forward_over(parallel::ProcessGroup& group, const parallel::Mesh& mesh) const;
   double bare_seconds(std::int64_t bytes) const;
 
