@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <system_error>
-#include <utility>
 
 #include "cli/errors.hpp"
 
@@ -33,41 +32,35 @@ namespace {
 
 }  // namespace
 
-ReadyPipe::ReadyPipe(ReadyPipe&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-ReadyPipe::~ReadyPipe() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 void ReadyPipe::report(int code, const std::string& text) {
-  if (descriptor_ < 0) return;
+  if (!end_) return;
   const std::string message = std::string(1, static_cast<char>(code)) + text;
-  [[maybe_unused]] const ssize_t written = ::write(descriptor_, message.data(), message.size());
-  ::close(std::exchange(descriptor_, -1));
+  [[maybe_unused]] const ssize_t written = ::write(end_.get(), message.data(), message.size());
+  end_ = posix::Descriptor();
 }
 
 ReadyPipe go_to_background(const std::filesystem::path& log) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (output < 0) throw std::system_error(errno, std::generic_category(), "cannot open " + log.string());
+  posix::Descriptor read_end(ends[0]);
+  posix::Descriptor write_end(ends[1]);
+  const posix::Descriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!output) throw std::system_error(errno, std::generic_category(), "cannot open " + log.string());
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child > 0) {
-    ::close(ends[1]);
+    write_end = posix::Descriptor();
     std::fprintf(stderr, "reelfarm: the farm is coming up, its log is %s\n", log.c_str());
-    await_report(ends[0], log);
+    await_report(read_end.get(), log);
   }
-  ::close(ends[0]);
+  read_end = posix::Descriptor();
   ::setsid();
-  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (null >= 0) ::dup2(null, STDIN_FILENO);
-  ::dup2(output, STDOUT_FILENO);
-  ::dup2(output, STDERR_FILENO);
-  ::close(null);
-  ::close(output);
-  return ReadyPipe(ends[1]);
+  const posix::Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (null) ::dup2(null.get(), STDIN_FILENO);
+  ::dup2(output.get(), STDOUT_FILENO);
+  ::dup2(output.get(), STDERR_FILENO);
+  return ReadyPipe(std::move(write_end));
 }
 
 }  // namespace reelfarm::cli

@@ -2,22 +2,22 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+
+#include "posix/descriptor.hpp"
 
 namespace reelfarm::cli {
 
 /// The way from a process in the background to the one in the terminal that waits for it.
 class ReadyPipe {
  public:
-  explicit ReadyPipe(int descriptor) : descriptor_(descriptor) {}
-  ReadyPipe(ReadyPipe&& other) noexcept;
-  ReadyPipe& operator=(ReadyPipe&&) = delete;
-  ~ReadyPipe();
+  explicit ReadyPipe(posix::Descriptor end) : end_(std::move(end)) {}
 
   /// Says once how the start ended: exit code for the terminal and what to print there.
   void report(int code, const std::string& text);
 
  private:
-  int descriptor_;
+  posix::Descriptor end_;
 };
 
 /// Splits off a process in a session of its own, with its stdout and stderr in `log`. Returns in that process; the one

@@ -42,7 +42,7 @@ std::string still_there(const FarmFile& file) {
 bool wait_until_gone(const queue::DataFolder& data, const FarmFile& file, Clock::time_point deadline) {
   for (;;) {
     // The lock says it first: a process id may be another's a moment later.
-    if (UpLock::take(data) && still_there(file).empty()) return true;
+    if (take_up_lock(data) && still_there(file).empty()) return true;
     if (Clock::now() >= deadline) return false;
     std::this_thread::sleep_for(kLook);
   }
@@ -56,7 +56,7 @@ int run_down(const Arguments& arguments) {
   if (!(timeout_s >= 0 && timeout_s <= 86400)) throw BadInput("--timeout must be from 0 to 86400 seconds");
   const auto file = std::filesystem::is_directory(data.root()) ? read_farm_file(data) : std::nullopt;
   // Whoever holds the lock is a running `up`; without it the file is what a killed one left behind.
-  if (!std::filesystem::is_directory(data.root()) || UpLock::take(data)) {
+  if (!std::filesystem::is_directory(data.root()) || take_up_lock(data)) {
     std::fprintf(stderr, "no farm is running on %s\n", data.root().c_str());
     return kDone;
   }

@@ -1,12 +1,8 @@
 #include "cli/farm_file.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <cerrno>
+
 #include <nlohmann/json.hpp>
-#include <thread>
-#include <utility>
 
 #include "cli/errors.hpp"
 #include "pipeline/artifacts/errors.hpp"
@@ -59,29 +55,9 @@ void write_farm_file(const queue::DataFolder& data, const FarmFile& file) {
   ::umask(before);
 }
 
-std::optional<UpLock> UpLock::take(const queue::DataFolder& data, std::chrono::milliseconds patience) {
-  const std::filesystem::path path = data.run() / "up.lock";
-  artifacts::create_folders(path.parent_path());
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw artifacts::StorageError("create", path, 0, errno);
-  const auto limit = std::chrono::steady_clock::now() + patience;
-  int error = 0;
-  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    error = errno;
-    if (error != EWOULDBLOCK || std::chrono::steady_clock::now() >= limit) break;
-    error = 0;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // flock(2) knows no time-out
-  }
-  if (error == 0) return UpLock(descriptor);
-  ::close(descriptor);
-  if (error == EWOULDBLOCK) return std::nullopt;
-  throw artifacts::StorageError("lock", path, 0, error);
-}
-
-UpLock::UpLock(UpLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-UpLock::~UpLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+std::optional<artifacts::FileLock> take_up_lock(const queue::DataFolder& data, std::chrono::milliseconds patience) {
+  artifacts::create_folders(data.run());
+  return artifacts::FileLock::try_take(data.run() / "up.lock", patience);
 }
 
 }  // namespace reelfarm::cli

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "pipeline/artifacts/file_lock.hpp"
 #include "queue/data_folder.hpp"
 
 namespace reelfarm::cli {
@@ -30,19 +31,9 @@ std::optional<FarmFile> read_farm_file(const queue::DataFolder& data);
 void write_farm_file(const queue::DataFolder& data, const FarmFile& file);
 
 /// Held by `reelfarm up` for as long as it runs, so that a second one on the same DATA is refused, and so that `down`
-/// knows when the first has gone. The kernel lets go of it when the process dies, however it dies.
-class UpLock {
- public:
-  /// Nothing when another process has it, for `patience`. Throws artifacts::StorageError.
-  static std::optional<UpLock> take(const queue::DataFolder& data,
-                                    std::chrono::milliseconds patience = std::chrono::milliseconds(0));
-  UpLock(UpLock&& other) noexcept;
-  UpLock& operator=(UpLock&&) = delete;
-  ~UpLock();
-
- private:
-  explicit UpLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
+/// knows when the first has gone. Nothing when another process still has it after `patience`. Throws
+/// artifacts::StorageError.
+std::optional<artifacts::FileLock> take_up_lock(const queue::DataFolder& data,
+                                                std::chrono::milliseconds patience = std::chrono::milliseconds(0));
 
 }  // namespace reelfarm::cli

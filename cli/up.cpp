@@ -182,7 +182,7 @@ std::string ready_text(const SupervisorOptions& options, const std::string& page
 }
 
 /// Runs the farm, and tells the terminal that waits for it how the start went.
-int supervise(SupervisorOptions options, std::optional<UpLock> lock, ReadyPipe* terminal) {
+int supervise(SupervisorOptions options, std::optional<artifacts::FileLock> lock, ReadyPipe* terminal) {
   const fs::path farm_file = options.data.farm_file();
   const auto failed = [&](int code, const std::string& text) {
     std::error_code ignored;
@@ -225,7 +225,7 @@ int run_up(const Arguments& arguments) {
   const queue::DataFolder data = data_folder(arguments);
   make_folders(data);
   // Taken before the farm goes to the background: the process there inherits it.
-  auto lock = UpLock::take(data, takeover(arguments));
+  auto lock = take_up_lock(data, takeover(arguments));
   if (!lock) throw BadInput(running_already(data));
   SupervisorOptions options = plan_farm(arguments, data);
   if (!options.detached) return supervise(std::move(options), std::move(lock), nullptr);

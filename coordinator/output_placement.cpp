@@ -1,9 +1,5 @@
 #include "coordinator/output_placement.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +9,7 @@
 #include "coordinator/output_template.hpp"
 #include "pipeline/artifacts/errors.hpp"
 #include "pipeline/artifacts/file.hpp"
+#include "pipeline/artifacts/file_lock.hpp"
 #include "pipeline/artifacts/json_integer.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 #include "queue/codec.hpp"
@@ -61,27 +58,6 @@ void write_placement(const fs::path& file, const Placement& placement) {
                                               .dump() +
                                           "\n");
 }
-
-/// Held while one process places the copy of one job.
-class PlacementLock {
- public:
-  explicit PlacementLock(const fs::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (fd_ < 0) throw StorageError("create", path, 0, errno);
-    while (::flock(fd_, LOCK_EX) != 0) {
-      if (errno != EINTR) {
-        const int error = errno;
-        ::close(fd_);
-        throw StorageError("lock", path, 0, error);
-      }
-    }
-  }
-  ~PlacementLock() { ::close(fd_); }
-  PlacementLock(const PlacementLock&) = delete;
-  PlacementLock& operator=(const PlacementLock&) = delete;
-
- private:
-  int fd_;
-};
 
 void copy_durably(const fs::path& from, const fs::path& to) {
   artifacts::File in = artifacts::File::open_to_read(from);
@@ -168,7 +144,7 @@ fs::path place_take(const queue::DataFolder& data, const queue::JobRecord& first
   const fs::path placement_file = data.job_placement(first.id);
   const fs::path video = data.absolute(used.output);
   artifacts::create_folders(data.job(first.id));
-  const PlacementLock lock(data.job(first.id) / "placed.lock");
+  const auto lock = artifacts::FileLock::take(data.job(first.id) / "placed.lock");
   std::optional<Placement> before = read_placement(placement_file);
   if (before && before->take == used.spec.take) {
     if (before->done) return before->path;

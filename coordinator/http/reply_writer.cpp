@@ -9,6 +9,7 @@
 
 #include "coordinator/http/byte_range.hpp"
 #include "coordinator/http/guard.hpp"
+#include "posix/descriptor.hpp"
 
 namespace reelfarm::http {
 namespace {
@@ -18,28 +19,23 @@ class OpenFile {
  public:
   explicit OpenFile(const std::filesystem::path& path)
       : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) {}
-  ~OpenFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
 
   /// Nothing when it is not there or no plain file.
   std::optional<std::uint64_t> size() const {
     struct stat status {};
-    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    if (!descriptor_ || ::fstat(descriptor_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
     return static_cast<std::uint64_t>(status.st_size);
   }
 
   ssize_t read(char* target, std::size_t size, std::uint64_t offset) const {
     for (;;) {
-      const ssize_t count = ::pread(descriptor_, target, size, static_cast<off_t>(offset));
+      const ssize_t count = ::pread(descriptor_.get(), target, size, static_cast<off_t>(offset));
       if (count >= 0 || errno != EINTR) return count;
     }
   }
 
  private:
-  int descriptor_;
+  posix::Descriptor descriptor_;
 };
 
 void write_body(const Reply& reply, httplib::Response& response) {

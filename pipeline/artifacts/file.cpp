@@ -7,20 +7,18 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
-#include <utility>
 
 #include "pipeline/artifacts/errors.hpp"
 
 namespace reelfarm::artifacts {
 namespace {
 
-int open_or_throw(const std::filesystem::path& path, int flags, const char* attempt) {
-  int descriptor;
-  do {
-    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
-  } while (descriptor < 0 && errno == EINTR);
-  if (descriptor < 0) throw StorageError(attempt, path, 0, errno);
-  return descriptor;
+posix::Descriptor open_or_throw(const std::filesystem::path& path, int flags, const char* attempt) {
+  for (;;) {
+    posix::Descriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC, 0644));
+    if (descriptor) return descriptor;
+    if (errno != EINTR) throw StorageError(attempt, path, 0, errno);
+  }
 }
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
@@ -38,24 +36,9 @@ File File::create(const std::filesystem::path& path) {
   return File(open_or_throw(path, O_RDWR | O_CREAT | O_TRUNC, "create"), path);
 }
 
-File::File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
-
-File& File::operator=(File&& other) noexcept {
-  if (this != &other) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = std::exchange(other.descriptor_, -1);
-    path_ = std::move(other.path_);
-  }
-  return *this;
-}
-
-File::~File() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 std::size_t File::read(std::span<std::uint8_t> buffer) {
   for (;;) {
-    const ssize_t count = ::read(descriptor_, buffer.data(), buffer.size());
+    const ssize_t count = ::read(descriptor_.get(), buffer.data(), buffer.size());
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno != EINTR) throw StorageError("read", path_, 0, errno);
   }
@@ -64,7 +47,7 @@ std::size_t File::read(std::span<std::uint8_t> buffer) {
 void File::write(std::span<const std::uint8_t> bytes) {
   const std::size_t whole = bytes.size();
   while (!bytes.empty()) {
-    const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t count = ::write(descriptor_.get(), bytes.data(), bytes.size());
     if (count > 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     } else if (count == 0 || errno != EINTR) {
@@ -78,24 +61,24 @@ void File::write(std::string_view bytes) {
 }
 
 std::int64_t File::seek(std::int64_t offset, int whence) {
-  const off_t position = ::lseek(descriptor_, offset, whence);
+  const off_t position = ::lseek(descriptor_.get(), offset, whence);
   if (position < 0) throw StorageError("seek in", path_, 0, errno);
   return position;
 }
 
 std::int64_t File::size() const {
   struct stat status;
-  if (::fstat(descriptor_, &status) != 0) throw StorageError("stat", path_, 0, errno);
+  if (::fstat(descriptor_.get(), &status) != 0) throw StorageError("stat", path_, 0, errno);
   return status.st_size;
 }
 
 void File::sync() {
   // EINVAL: a device or pipe, which has no disk behind it.
-  if (::fsync(descriptor_) != 0 && errno != EINVAL) throw StorageError("fsync", path_, 0, errno);
+  if (::fsync(descriptor_.get()) != 0 && errno != EINVAL) throw StorageError("fsync", path_, 0, errno);
 }
 
 void File::close() {
-  if (descriptor_ >= 0 && ::close(std::exchange(descriptor_, -1)) != 0) throw StorageError("close", path_, 0, errno);
+  if (descriptor_ && ::close(descriptor_.release()) != 0) throw StorageError("close", path_, 0, errno);
 }
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {

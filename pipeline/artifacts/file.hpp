@@ -6,6 +6,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "posix/descriptor.hpp"
 
 namespace reelfarm::artifacts {
 
@@ -15,10 +18,6 @@ class File {
   static File open_to_read(const std::filesystem::path& path);
   /// Makes or empties the file; it can be read back and sought in.
   static File create(const std::filesystem::path& path);
-
-  File(File&& other) noexcept;
-  File& operator=(File&& other) noexcept;
-  ~File();
 
   /// Bytes read, 0 at the end.
   std::size_t read(std::span<std::uint8_t> buffer);
@@ -36,9 +35,10 @@ class File {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  File(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+  File(posix::Descriptor descriptor, std::filesystem::path path)
+      : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
 
-  int descriptor_ = -1;
+  posix::Descriptor descriptor_;
   std::filesystem::path path_;
 };
 

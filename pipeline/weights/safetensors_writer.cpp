@@ -58,24 +58,21 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path target, const std::ve
 
   temporary_ = target_;
   temporary_ += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(std::random_device{}());
-  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail("create", errno);
+  file_ = posix::Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (!file_) fail("create", errno);
   const std::uint64_t length = text.size();
   try {
     write_at(0, std::as_bytes(std::span(&length, 1)));
     write_at(kLengthBytes, std::as_bytes(std::span(text)));
   } catch (...) {
     // The destructor does not run for a constructor that throws.
-    ::close(fd_);
     ::unlink(temporary_.c_str());
     throw;
   }
 }
 
 SafetensorsWriter::~SafetensorsWriter() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (file_) ::unlink(temporary_.c_str());
 }
 
 void SafetensorsWriter::append(std::string_view name, std::span<const std::byte> bytes) {
@@ -90,28 +87,24 @@ void SafetensorsWriter::append(std::string_view name, std::span<const std::byte>
 }
 
 void SafetensorsWriter::finish() {
-  if (fd_ < 0) throw WeightError("weights: " + target_.string() + " is finished already");
+  if (!file_) throw WeightError("weights: " + target_.string() + " is finished already");
   for (const auto& [name, slot] : slots_)
     if (slot.written != slot.size)
       throw WeightError("weights: " + target_.string() + ": tensor " + name + " has " + std::to_string(slot.written) +
                         " of " + std::to_string(slot.size) + " bytes");
-  if (::fsync(fd_) != 0) fail("sync", errno);
+  if (::fsync(file_.get()) != 0) fail("sync", errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename to its place", errno);
-  ::close(fd_);
-  fd_ = -1;
+  file_ = posix::Descriptor();
   // The rename itself is only durable once the folder is.
   const auto folder = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
-  const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder_fd < 0) fail("open the folder of", errno);
-  const int synced = ::fsync(folder_fd);
-  const int error = errno;
-  ::close(folder_fd);
-  if (synced != 0) fail("sync the folder of", error);
+  const posix::Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) fail("open the folder of", errno);
+  if (::fsync(opened.get()) != 0) fail("sync the folder of", errno);
 }
 
 void SafetensorsWriter::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t written = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail("write", errno);
     offset += static_cast<std::uint64_t>(written);

@@ -12,6 +12,7 @@
 
 #include "pipeline/weights/dtype.hpp"
 #include "pipeline/weights/errors.hpp"
+#include "posix/descriptor.hpp"
 
 namespace reelfarm::weights {
 
@@ -54,7 +55,7 @@ class SafetensorsWriter {
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;
-  int fd_ = -1;
+  posix::Descriptor file_;
   std::map<std::string, Slot, std::less<>> slots_;
 };
 
