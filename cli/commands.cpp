@@ -34,7 +34,7 @@ const Rows kJob = {
     {"window", "FRAMES", "of the bundle", "frames of one model call: 5, 9, 13, ..."},
     {"overlap", "FRAMES", "of the bundle", "frames that neighbouring windows share: 1, 5, 9, 13, ..."},
     {"bundle", "NAME", "the farm's only one", "weights to use, by name (see groups)"},
-    {"dtype", "D", "auto", "auto, fp32, bf16, fp16, fp8, int8 or w8a8; auto is what the group runs"},
+    {"dtype", "D", "auto", "auto, fp32, bf16, fp8, int8 or w8a8; auto is what the group runs"},
     {"name", "N", "the job id", "name for lists and file names"},
     {"project", "P", "none", "project for lists and file names"},
     {"batch", "B", "drawn with --file and --variants", "name of jobs that a notification is about when all have ended"},

@@ -24,7 +24,7 @@ constexpr double kMaxGuidance = 100;
 
 constexpr std::size_t kMaxWindows = 5000;  // a transition touches all tasks of a job and must not hold up the others
 
-const std::vector<std::string> kDtypes = {"auto", "fp32", "bf16", "fp16", "fp8", "int8", "w8a8"};
+const std::vector<std::string> kDtypes = {"auto", "fp32", "bf16", "fp8", "int8", "w8a8"};
 
 std::string quoted(const std::string& text) {
   return "'" + text + "'";

@@ -126,6 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "was made for 1, 5"},
         BadRequest{"TooManyWindows", [](Spec& s) { s.frames = 200'000; }, "windows: at most 5000"},
         BadRequest{"Dtype", [](Spec& s) { s.dtype = "bf61"; }, "did you mean 'bf16'"},
+        BadRequest{"DtypeThatNothingCalculatesIn", [](Spec& s) { s.dtype = "fp16"; }, "dtype 'fp16' is unknown"},
         BadRequest{"Mode", [](Spec& s) { s.mode = "keyframe"; }, "not in this version"},
         BadRequest{"Priority", [](Spec& s) { s.priority = 101; }, "priority is 101"},
         BadRequest{"After", [](Spec& s) { s.after = "../x"; }, "not a job id"},
