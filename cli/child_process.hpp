@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "posix/descriptor.hpp"
+
 namespace reelfarm::cli {
 
 /// What to start, and how it is called in messages.
@@ -25,6 +27,8 @@ class ChildProcess {
  public:
   using Clock = std::chrono::steady_clock;
 
+  static constexpr int kNotStarted = 127;
+
   ChildProcess(ChildPlan plan, const std::filesystem::path& log_folder, bool echo);
   /// Kills what still runs.
   ~ChildProcess();
@@ -34,12 +38,13 @@ class ChildProcess {
   const std::string& name() const { return plan_.name; }
   pid_t pid() const { return pid_; }  ///< -1 while it does not run
   bool running() const { return pid_ > 0; }
-  int output() const { return output_; }  ///< to be polled; -1 when there is nothing to read
+  int output() const { return output_.get(); }  ///< to be polled; -1 when there is nothing to read
   int deaths() const { return deaths_; }
   const std::optional<int>& last_exit() const { return last_exit_; }  ///< 128 + signal when it was killed
   std::string last_words() const;                                     ///< the last lines it printed
 
-  /// Throws std::system_error.
+  /// What cannot be started has died at once, with exit code kNotStarted and the reason as its last words. Throws
+  /// std::system_error when there are no descriptors for its output.
   void start();
   /// When it may be started again; nothing while it runs.
   std::optional<Clock::time_point> restart_at() const;
@@ -52,12 +57,14 @@ class ChildProcess {
 
  private:
   void emit(const std::string& line);
+  void note_death(int code);
 
   ChildPlan plan_;
   bool echo_;
-  int log_ = -1;
+  posix::Descriptor log_;
   pid_t pid_ = -1;
-  int output_ = -1;
+  posix::Descriptor output_;
+  bool unstarted_ = false;
   std::string unfinished_line_;
   std::deque<std::string> last_lines_;
   int deaths_ = 0;

@@ -26,7 +26,6 @@ constexpr int kMaxWait_ms = 50;
 constexpr std::chrono::milliseconds kReadyLook{50};
 constexpr int kMaxDeathsBeforeReady = 3;
 constexpr std::chrono::seconds kServiceGrace{15};
-constexpr int kCannotExecute = 127;
 
 bool any_running(const Children& children) {
   return std::any_of(children.begin(), children.end(), [](const auto& child) { return child->running(); });
@@ -146,7 +145,7 @@ void Supervisor::restart_what_died() {
         changed = true;
         const int code = *child->last_exit();
         // Nothing that died like this gets better by itself.
-        const bool hopeless = code == kBadInput || code == kCannotExecute;
+        const bool hopeless = code == kBadInput || code == ChildProcess::kNotStarted;
         if (!ready_ && (hopeless || child->deaths() >= kMaxDeathsBeforeReady)) give_up(*child);
         say(child->name() + " has ended with code " + std::to_string(code) + "; it is started again");
       }
@@ -164,7 +163,7 @@ void Supervisor::give_up(const ChildProcess& child) const {
   const int code = *child.last_exit();
   throw CommandError(code == kFarmUnreachable ? kFarmUnreachable : kBadInput,
                      "the farm does not come up: " + child.name() + " ended with code " + std::to_string(code) +
-                         (code == kCannotExecute ? " (it cannot be run)" : "") +
+                         (code == ChildProcess::kNotStarted ? " (it cannot be run)" : "") +
                          "; its last words:" + child.last_words());
 }
 

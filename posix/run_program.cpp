@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "posix/descriptor.hpp"
-#include "posix/forked_child.hpp"
+#include "posix/start_program.hpp"
 
 namespace reelfarm::posix {
 namespace {
@@ -25,17 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void fail(const std::string& what, int error = errno) {
   throw std::system_error(error, std::generic_category(), what);
-}
-
-struct Pipe {
-  Descriptor reading;
-  Descriptor writing;
-};
-
-Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe");
-  return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
 /// A file in memory: a program that reads nothing of it cannot block us, as a pipe would.
@@ -90,48 +79,6 @@ class Stream {
   std::string text_;
 };
 
-/// Between fork and exec: only async-signal-safe calls. What goes wrong is written to `report`.
-[[noreturn]] void become(char* const* words, std::array<int, 3> streams, bool own_group, int report, pid_t parent) {
-  if (own_group) ::setpgid(0, 0);
-  prepare_forked_child(parent, SIGKILL);
-  bool placed = true;
-  for (int stream = 0; stream < 3; ++stream) {
-    const int source = streams[static_cast<std::size_t>(stream)];
-    if (source >= 0) placed = placed && ::dup2(source, stream) == stream;
-  }
-  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  if (placed) ::execvp(words[0], words);
-  const int error = errno;
-  [[maybe_unused]] const ssize_t written = ::write(report, &error, sizeof error);
-  ::_exit(127);
-}
-
-/// Standard input, output and error of the program; -1: as this program's.
-pid_t start(std::vector<std::string> words, std::array<int, 3> streams, bool own_group) {
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  // A failed exec is told through this pipe, which a successful one closes.
-  Pipe report = make_pipe();
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) fail("fork for " + words.front());
-  if (child == 0) become(pointers.data(), streams, own_group, report.writing.get(), parent);
-  // Also here: a kill of the group finds it whichever of the two processes runs first.
-  if (own_group) ::setpgid(child, child);
-  report.writing = Descriptor();
-  int error = 0;
-  ssize_t count = 0;
-  do {
-    count = ::read(report.reading.get(), &error, sizeof error);
-  } while (count < 0 && errno == EINTR);
-  if (count == static_cast<ssize_t>(sizeof error)) {
-    ::waitpid(child, nullptr, 0);
-    fail("cannot start " + words.front(), error);
-  }
-  return child;
-}
-
 int milliseconds_until(const std::optional<Clock::time_point>& end) {
   if (!end) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now());
@@ -161,7 +108,9 @@ Ended run_program(const ProgramRun& run) {
   const int error_stream = run.errors == ErrorStream::with_output ? out.writing.get() : err.writing.get();
   std::optional<Clock::time_point> end;
   if (run.limit) end = Clock::now() + *run.limit;
-  const pid_t child = start(run.words, {input.get(), out.writing.get(), error_stream}, run.limit.has_value());
+  const pid_t child = start_program({.words = run.words,
+                                     .streams = {input.get(), out.writing.get(), error_stream},
+                                     .kinship = run.limit ? Kinship::own_group : Kinship::same_group});
   out.writing = Descriptor();
   err.writing = Descriptor();
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "posix/descriptor.hpp"
-#include "posix/forked_child.hpp"
+#include "posix/start_program.hpp"
 #include "queue/detail/random.hpp"
 #include "queue/detail/redis_connection.hpp"
 #include "queue/errors.hpp"
@@ -108,24 +108,6 @@ posix::Descriptor lock_directory(const std::filesystem::path& directory, Clock::
   return lock;
 }
 
-/// In the child, between fork and exec: only async-signal-safe calls. Never returns.
-[[noreturn]] void become_server(char* const* arguments, int lock, int log, int report, pid_t parent,
-                                bool die_with_parent) {
-  // A session of its own: Ctrl-C in the terminal asks the farm to drain, which still needs its Redis.
-  ::setsid();
-  posix::prepare_forked_child(parent, die_with_parent ? SIGTERM : 0);
-  const int null = ::open("/dev/null", O_RDONLY);
-  if (null >= 0) ::dup2(null, STDIN_FILENO);
-  ::dup2(log, STDOUT_FILENO);
-  ::dup2(log, STDERR_FILENO);
-  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-  ::fcntl(lock, F_SETFD, 0);
-  ::execvp(arguments[0], arguments);
-  const int error = errno;
-  [[maybe_unused]] const ssize_t written = ::write(report, &error, sizeof error);
-  ::_exit(127);
-}
-
 }  // namespace
 
 std::string kept_password(const std::filesystem::path& file) {
@@ -180,28 +162,16 @@ void PrivateRedis::start() {
   const std::filesystem::path log_path = options_.directory / "redis.log";
   const posix::Descriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw ServerStartError("pipe2: " + system_text(errno));
-  const posix::Descriptor read_end(ends[0]);
-  {
-    const posix::Descriptor write_end(ends[1]);
-    std::vector<std::string> words = {options_.program, config.string()};
-    std::vector<char*> arguments;
-    for (std::string& argument : words) arguments.push_back(argument.data());
-    arguments.push_back(nullptr);
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      become_server(arguments.data(), lock.get(), log.get(), write_end.get(), parent, options_.die_with_parent);
-    }
-  }
-  if (pid_ < 0) throw ServerStartError("fork: " + system_text(errno));
-  int error = 0;
-  if (::read(read_end.get(), &error, sizeof error) == sizeof error) {
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-    throw ServerStartError("cannot start " + options_.program + ": " + system_text(error) +
-                           "; install the package redis-server");
+  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  try {
+    pid_ = posix::start_program({.words = {options_.program, config.string()},
+                                 .streams = {input.get(), log.get(), log.get()},
+                                 // Ctrl-C in the terminal asks the farm to drain, which still needs its Redis.
+                                 .kinship = posix::Kinship::own_session,
+                                 .death_signal = options_.die_with_parent ? SIGTERM : 0,
+                                 .kept = lock.get()});
+  } catch (const std::system_error& error) {
+    throw ServerStartError(std::string(error.what()) + "; install the package redis-server");
   }
   try {
     wait_until_ready();

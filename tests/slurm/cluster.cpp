@@ -16,7 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "posix/forked_child.hpp"
+#include "posix/start_program.hpp"
 #include "tests/e2e/farm.hpp"
 #include "tests/slurm/process_tree.hpp"
 
@@ -130,23 +130,14 @@ void SlurmCluster::write_config(const Options& options) {
 }
 
 pid_t SlurmCluster::start(const std::string& name, const std::vector<std::string>& words) {
-  std::vector<std::string> line = words;
-  std::vector<char*> arguments;
-  for (std::string& word : line) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  const std::string log = (folder_ / (name + ".log")).string();
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::setsid();
-    posix::prepare_forked_child(parent, SIGKILL);
-    ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
-    ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644), STDOUT_FILENO);
-    ::dup2(STDOUT_FILENO, STDERR_FILENO);
-    ::setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-    ::execvp(arguments[0], arguments.data());
-    ::_exit(127);
-  }
+  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const posix::Descriptor log(
+      ::open((folder_ / (name + ".log")).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  std::vector<std::string> line = {"env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  line.insert(line.end(), words.begin(), words.end());
+  const pid_t child = posix::start_program({.words = std::move(line),
+                                            .streams = {input.get(), log.get(), log.get()},
+                                            .kinship = posix::Kinship::own_session});
   daemons_[name] = child;
   return child;
 }

@@ -4,17 +4,13 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <system_error>
 
-#include "posix/forked_child.hpp"
+#include "posix/start_program.hpp"
 
 namespace reelfarm::worker {
 namespace {
@@ -55,45 +51,17 @@ int code_of(int status) {
 
 }  // namespace
 
-RanksProcess::RanksProcess(const LaunchPlan& plan) {
-  std::vector<std::string> words = command_line(plan);
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-
-  // The child reports a failed exec through this pipe, which a successful exec closes.
-  std::array<int, 2> report{};
-  if (::pipe2(report.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-  const pid_t parent = ::getpid();
-  launcher_ = ::fork();
-  if (launcher_ < 0) {
-    const int error = errno;
-    ::close(report[0]);
-    ::close(report[1]);
-    throw std::system_error(error, std::generic_category(), "fork for the ranks");
-  }
-  if (launcher_ == 0) {
-    ::setsid();
-    posix::prepare_forked_child(parent, SIGKILL);
-    // Threads of one rank that wait for each other must not spin on a core that another rank or station could use.
-    // libgomp reads this when it is loaded, so the rank itself could not set it any more.
-    ::setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
-    const int input = ::open("/dev/null", O_RDONLY);
-    if (input >= 0) ::dup2(input, STDIN_FILENO);
-    ::execvp(arguments[0], arguments.data());
-    const int error = errno;
-    [[maybe_unused]] const ssize_t written = ::write(report[1], &error, sizeof error);
-    ::_exit(127);
-  }
-  ::close(report[1]);
-  int error = 0;
-  const ssize_t count = ::read(report[0], &error, sizeof error);
-  ::close(report[0]);
-  if (count == static_cast<ssize_t>(sizeof error)) {
-    ::waitpid(launcher_, nullptr, 0);
-    throw std::system_error(error, std::generic_category(),
-                            "cannot start the launcher '" + words.front() + "' (--launcher)");
-  }
+RanksProcess::RanksProcess(const LaunchPlan& plan) try {
+  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  launcher_ = posix::start_program({.words = command_line(plan),
+                                    .streams = {input.get(), posix::ProgramStart::kOurs, posix::ProgramStart::kOurs},
+                                    .kinship = posix::Kinship::own_session,
+                                    // Threads of one rank that wait for each other must not spin on a core that another
+                                    // rank or station could use. libgomp reads this when it is loaded, so the rank
+                                    // itself could not set it any more.
+                                    .defaults = {"OMP_WAIT_POLICY=PASSIVE"}});
+} catch (const std::system_error& error) {
+  throw std::system_error(error.code(), "cannot start the launcher '" + plan.launcher.front() + "' (--launcher)");
 }
 
 RanksProcess::~RanksProcess() {
