@@ -25,7 +25,7 @@ RULES = {
     "posix": ({"posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "queue": ({"queue", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "pipeline/windows": ({"pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
-    "pipeline/artifacts": ({"pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "pipeline/artifacts": ({"pipeline/artifacts", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/weights": ({"pipeline/weights", "pipeline/windows", "pipeline/artifacts", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/tokenizers": ({"pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/video": ({"pipeline/video", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
@@ -34,7 +34,7 @@ RULES = {
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
     # Of the pipeline it knows how long a prompt may be, and nothing of models.
     "coordinator": ({"coordinator", "logging", "posix", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
-    "coordinator/http": ({"coordinator/http", "logging"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "coordinator/http": ({"coordinator/http", "logging", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/agent": ({"worker/agent", "worker/protocol", "logging", "posix", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "worker/protocol": ({"worker/protocol", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/stitcher": ({"worker/stitcher", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
