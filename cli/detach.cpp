@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "cli/errors.hpp"
+#include "posix/start_program.hpp"
 
 namespace reelfarm::cli {
 namespace {
@@ -40,27 +41,24 @@ void ReadyPipe::report(int code, const std::string& text) {
 }
 
 ReadyPipe go_to_background(const std::filesystem::path& log) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-  posix::Descriptor read_end(ends[0]);
-  posix::Descriptor write_end(ends[1]);
+  posix::Pipe pipe = posix::make_pipe();
   const posix::Descriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!output) throw std::system_error(errno, std::generic_category(), "cannot open " + log.string());
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (child > 0) {
-    write_end = posix::Descriptor();
+    pipe.writing = posix::Descriptor();
     std::fprintf(stderr, "reelfarm: the farm is coming up, its log is %s\n", log.c_str());
-    await_report(read_end.get(), log);
+    await_report(pipe.reading.get(), log);
   }
-  read_end = posix::Descriptor();
+  pipe.reading = posix::Descriptor();
   ::setsid();
   const posix::Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (null) ::dup2(null.get(), STDIN_FILENO);
   ::dup2(output.get(), STDOUT_FILENO);
   ::dup2(output.get(), STDERR_FILENO);
-  return ReadyPipe(std::move(write_end));
+  return ReadyPipe(std::move(pipe.writing));
 }
 
 }  // namespace reelfarm::cli
