@@ -1,6 +1,7 @@
 """A queue of long videos through `reelfarm up`: its own Redis, coordinator, stitcher and worker groups, as a user runs it."""
 
 import json
+import math
 import os
 import subprocess
 import tempfile
@@ -54,16 +55,16 @@ class Farm:
         self.run("down", "--now", check=False)
 
 
-def queue_of(options, file):
+def queue_of(options, jobs, file):
     with file.open("w") as stream:
-        for index in range(options.jobs):
+        for index in range(jobs):
             stream.write(json.dumps({"prompt": PROMPT, "image": str(options.bundle / "image.png"), "frames": options.job_frames,
                                      "size": options.size, "window": options.window, "overlap": options.overlap, "seed": index,
                                      "name": f"video-{index}", "keep": "final"}) + "\n")
 
 
 def follow(farm, options, begin):
-    """Until all videos are there or the time is over: (when the last window or video came, when each video came)."""
+    """Until all videos are there or the time is over: (when the last window or video came, windows, when each video came)."""
     last, windows, videos = 0.0, 0, {}
     while True:
         jobs = farm.lines("status", "--limit", 0)
@@ -77,8 +78,15 @@ def follow(farm, options, begin):
         if done > windows:
             windows, last = done, now
         if len(videos) == len(jobs) or now > 60 * options.farm_minutes:
-            return last, sorted(videos.values())
+            if last == 0:
+                raise FarmError(f"no window was done within {options.farm_minutes} minutes (--farm-minutes)")
+            return last, windows, sorted(videos.values())
         time.sleep(LOOK_SECONDS)
+
+
+def windows_of_video(options):
+    """All as long as the first but for the last, which is a rest."""
+    return 1 + math.ceil(max(0, options.job_frames - options.window) / (options.window - options.overlap))
 
 
 def keep_trace(farm, options, layout, load):
@@ -91,22 +99,35 @@ def keep_trace(farm, options, layout, load):
         pathlib.Path(f"{stem}.load.json").write_text(json.dumps({"every_ms": SAMPLE_MS, "percent": load.percents, "mib": load.mib}))
 
 
-def measure(options, groups, ranks, dtype):
+def measure(options, groups, ranks, dtype, jobs):
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="scaling-farm-") as folder:
         data = pathlib.Path(folder) / "data"
         with Farm(options, groups, ranks, dtype, data) as farm:
-            queue_of(options, data / "queue.jsonl")
+            queue_of(options, jobs, data / "queue.jsonl")
             with GpuLoad(groups * ranks if options.on_gpus else 0) as load:
                 begin = time.monotonic()
                 farm.run("enqueue", "--file", data / "queue.jsonl")
-                seconds, videos = follow(farm, options, begin)
-            keep_trace(farm, options, f"{groups}x{ranks}-{dtype}", load)
+                seconds, windows, videos = follow(farm, options, begin)
+            keep_trace(farm, options, f"{jobs}-on-{groups}x{ranks}-{dtype}", load)
             report = farm.lines("report", "--since", f"{int(time.monotonic() - begin) + 60}s")[0]["windows"]
-    whole = len(videos) == options.jobs
-    frames = options.jobs * options.job_frames if whole else report["frames"]
-    # Cut off, what counts is the time of the last whole window: those under way are neither counted nor timed.
-    return {"seconds": seconds, "whole": whole, "videos": len(videos), "videos_per_hour": 3600 * frames / options.job_frames / seconds,
+    # Cut off, what counts is the time of the last whole window: those under way are neither counted nor timed. Windows, not
+    # frames: the first of a video has more of them than the others, and layouts differ in how many videos they begin.
+    done = len(videos) if len(videos) == jobs else windows / windows_of_video(options)
+    return {"seconds": seconds, "whole": len(videos) == jobs, "videos": len(videos), "windows": windows,
+            "videos_per_hour": 3600 * done / seconds,
             "first_video": videos[0] if videos else None, "gpu_idle": load.idle, "gpu_waits": load.waits, "report": report}
+
+
+def record_queue(options, records, what, groups, ranks, dtype, jobs):
+    key = {"device": options.device_name, "what": what, "size": options.size, "frames": options.job_frames, "dtype": dtype,
+           "ranks": ranks, "groups": groups, "jobs": jobs}
+    if records.has(key) or options.deadline.passed():
+        return
+    try:
+        records.add({**key, **measure(options, groups, ranks, dtype, jobs)})
+    except FarmError as error:
+        records.add({**key, "error": str(error)})
+        options.failures += 1
 
 
 def measure_farm(options, records):
@@ -114,12 +135,11 @@ def measure_farm(options, records):
     gpus = max(options.ranks)
     for dtype in options.dtype:
         for ranks in sorted({1, gpus} | ({2} if gpus % 2 == 0 else set())):
-            key = {"device": options.device_name, "what": "farm", "size": options.size, "frames": options.job_frames,
-                   "dtype": dtype, "ranks": ranks, "groups": gpus // ranks, "jobs": options.jobs}
-            if records.has(key) or options.deadline.passed():
-                continue
-            try:
-                records.add({**key, **measure(options, gpus // ranks, ranks, dtype)})
-            except FarmError as error:
-                records.add({**key, "error": str(error)})
-                options.failures += 1
+            record_queue(options, records, "farm", gpus // ranks, ranks, dtype, options.jobs)
+
+
+def measure_video(options, records):
+    """One video, whose windows follow each other, by one group of all sizes."""
+    for dtype in options.dtype:
+        for ranks in options.ranks:
+            record_queue(options, records, "video", 1, ranks, dtype, 1)

@@ -7,6 +7,7 @@ import model
 AIM = {2: 1.95, 4: 3.8, 8: 7.2}
 KNOWN = {"xDiT, H100": {2: 2.06, 4: 3.70, 8: 5.64}, "LightX2V, its model": {8: 6.9}}
 CLIP_AIM = "3 s on 8 GPUs"
+VIDEO_AIM = "a minute of video within a minute on a node"
 
 
 def table(title, head, rows):
@@ -114,6 +115,20 @@ def print_strong_scaling(results, size):
           rows)
 
 
+def shares(record, name):
+    """Of the GPUs, on average."""
+    return "" if record.get(name) is None else f"{100 * sum(record[name]) / len(record[name]):.1f} %"
+
+
+def print_video(results):
+    table(f"One video by one group, from `reelfarm enqueue` to its .mp4; the aim is {VIDEO_AIM}",
+          ["frames", "type", "ranks", "all", "times", "a window (median)", "GPU idle (NVML)", "once it is busy"],
+          [[str(record["frames"]), record["dtype"], str(record["ranks"]),
+            figure(record["seconds"], 1, " s") + ("" if record["whole"] else ", cut off"),
+            figure(results.times(record)) if record["whole"] else "", figure(record["report"]["median_seconds"], 1, " s"),
+            *(shares(record, name) for name in ("gpu_idle", "gpu_waits"))] for record in results.of("video")])
+
+
 def print_farm(results):
     records = results.of("farm")
     table("Farm: videos through `reelfarm up`",
@@ -121,7 +136,7 @@ def print_farm(results):
           [[record["dtype"], f"{record['groups']} x {record['ranks']}", f"{record['jobs']} of {record['frames']} frames"
             + ("" if record["whole"] else f", cut off after {record['seconds']:.0f} s"), figure(record["seconds"], 0),
             figure(record["videos_per_hour"]), figure(record["first_video"], 0, " s"),
-            *("" if record.get(name) is None else f"{100 * sum(record[name]) / len(record[name]):.1f} %" for name in ("gpu_idle", "gpu_waits")),
+            *(shares(record, name) for name in ("gpu_idle", "gpu_waits")),
             figure(record["report"]["frames_per_minute"], 1)] for record in records])
     for key in sorted({(record["dtype"], record["groups"] * record["ranks"], record["jobs"], record["frames"]) for record in records}):
         dtype, gpus, jobs, frames = key
@@ -143,6 +158,7 @@ def print_tables(records):
         print(f"\n# {device}, {size}")
         print_steps(results, size)
         print_strong_scaling(results, size)
+        print_video(results)
         print_farm(results)
         for record in results.failed:
             print(f"\nfailed: {record['what']} {record.get('frames')} frames, {record['dtype']}, {record['ranks']} ranks, "

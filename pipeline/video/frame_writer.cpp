@@ -9,8 +9,6 @@
 namespace reelfarm::video {
 namespace {
 
-// Part of the bytes, unlike the number of threads, which share the slices.
-constexpr int kSlices = 4;
 // FFmpeg's FFV1 does not give single pixels back as they were.
 constexpr int kSmallestSide = 16;
 
@@ -45,7 +43,7 @@ struct FrameWriter::Impl {
     codec->framerate = av_inv_q(time_base);
     codec->gop_size = 1;
     codec->level = 3;
-    codec->slices = kSlices;
+    codec->slices = FrameWriter::kSlices;
     codec->thread_count = threads;
     codec->thread_type = FF_THREAD_SLICE;
     codec->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;

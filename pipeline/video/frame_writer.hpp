@@ -13,9 +13,12 @@ namespace reelfarm::video {
 /// Matroska. Lossless; the same frames give the same bytes whatever `threads` is. VideoReader reads it back.
 class FrameWriter {
  public:
+  /// Part of the bytes, unlike the number of threads, which share the slices.
+  static constexpr int kSlices = 4;
+
   /// At least 16 pixels a side. Throws VideoError and artifacts::StorageError, as do the other methods.
   FrameWriter(const std::filesystem::path& path, int width, int height, const windows::FrameRate& rate,
-              int threads = 2);
+              int threads = kSlices);
   ~FrameWriter();
   FrameWriter(FrameWriter&&) noexcept;
   FrameWriter& operator=(FrameWriter&&) noexcept;

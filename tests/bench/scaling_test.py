@@ -63,12 +63,17 @@ class Scaling(unittest.TestCase):
         self.assertEqual(measured, {("forward", 1, "alone", None), ("forward", 2, "alone", None), ("forward", 2, "2x1", None),
                                     ("forward", 2, "1x2", None), ("decode", 1, None, None), ("decode", 2, None, None),
                                     ("clip", 1, None, None), ("clip", 2, None, None),
+                                    ("video", 1, None, 1), ("video", 2, None, 1),
                                     ("farm", 1, None, 2), ("farm", 2, None, 1)})
         self.assertEqual(len(records), len(measured))
         self.assertTrue(all(record["seconds"] > 0 for record in records))
         for farm in (record for record in records if record["what"] == "farm"):
             self.assertTrue(farm["whole"])
-            self.assertEqual((farm["videos"], farm["report"]["frames"]), (3, 3 * 17))
+            self.assertEqual((farm["videos"], farm["windows"], farm["report"]["frames"]), (3, 3 * 2, 3 * 17))
+            self.assertAlmostEqual(farm["videos_per_hour"], 3600 * 3 / farm["seconds"])
+        for video in (record for record in records if record["what"] == "video"):
+            self.assertTrue(video["whole"])
+            self.assertEqual((video["videos"], video["report"]["frames"]), (1, 17))
         exchanged = {exchange["operation"] for record in records for exchange in record.get("exchanges", ())}
         self.assertLessEqual({"all_to_all", "ring"}, exchanged)
 
@@ -80,9 +85,19 @@ class Scaling(unittest.TestCase):
         self.assertNotIn("->", again.stdout)
 
         table = self.scaling("--table").stdout
-        for title in ("One forward", "One decode", "A clip", "Times as fast as one", "Farm"):
+        for title in ("One forward", "One decode", "A clip", "Times as fast as one", "One video by one group", "Farm"):
             self.assertIn(f"## {title}", table)
         self.assertRegex(table, "3 videos of 17 frames on 2 ranks, fp32: --groups . --ranks . makes most")
+
+    def test_of_a_queue_that_is_cut_off_whole_windows_count(self):
+        words = ("--what", "farm", "--ranks", "1", "--jobs", "200", "--job-frames", "33")
+        cut = self.dry_run(*words, "--farm-minutes", "0.05")
+        self.assertEqual(cut.returncode, 0, cut.stdout + cut.stderr)
+        farm, = self.records()
+        self.assertFalse(farm["whole"])
+        self.assertLess(farm["videos"], 200)
+        self.assertGreater(farm["windows"], 0)
+        self.assertAlmostEqual(farm["videos_per_hour"], 3600 * farm["windows"] / 4 / farm["seconds"])
 
     def test_begins_nothing_when_the_time_is_over(self):
         self.assertEqual(self.dry_run("--minutes", "0").returncode, 0)
