@@ -11,6 +11,17 @@ add_library(reelfarm_torch INTERFACE)
 add_library(reelfarm::torch ALIAS reelfarm_torch)
 target_include_directories(reelfarm_torch SYSTEM INTERFACE ${REELFARM_TORCH_DIR}/include)
 target_link_libraries(reelfarm_torch INTERFACE ${REELFARM_TORCH_DIR}/lib/libtorch_cpu.so ${REELFARM_TORCH_DIR}/lib/libc10.so)
+# at::parallel_for() lives in LibTorch's headers: compiled without OpenMP it runs its loop on the calling thread alone. The
+# wheel's own runtime, so that there is one pool of threads and at::set_num_threads() holds for it.
+file(GLOB torch_openmp ${REELFARM_TORCH_DIR}/lib/libgomp*.so* ${REELFARM_TORCH_DIR}.libs/libgomp*.so*)
+if(torch_openmp)
+  target_compile_options(reelfarm_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+  list(GET torch_openmp 0 torch_openmp)
+  target_link_libraries(reelfarm_torch INTERFACE ${torch_openmp})
+else()
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_link_libraries(reelfarm_torch INTERFACE OpenMP::OpenMP_CXX)
+endif()
 # libtorch_cpu finds libcudart and libcupti through its own rpath; the linker must not go looking for them.
 target_link_options(reelfarm_torch INTERFACE -Wl,--allow-shlib-undefined)
 

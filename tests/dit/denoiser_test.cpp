@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 
 #include "pipeline/dit/noise.hpp"
@@ -67,6 +68,16 @@ TEST(NoiseLatents, AWindowsFramesAreASliceOfTheJobs) {
   const at::Tensor window = noise_latents(9, 16, 5, 4, 6, 10);
   EXPECT_TRUE(at::equal(window, job.narrow(2, 5, 4)));
   EXPECT_NEAR(job.std().item<double>(), 1.0, 0.05);
+}
+
+TEST(NoiseLatents, AreTheSameForAnyNumberOfThreads) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor alone = noise_latents(9, 16, 2, 5, 6, 10);
+  at::set_num_threads(3);
+  const at::Tensor together = noise_latents(9, 16, 2, 5, 6, 10);
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(together, alone));
 }
 
 TEST(SteadyNoise, MixesAThousandthOfTheImageIntoEveryFrame) {
