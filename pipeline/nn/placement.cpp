@@ -17,11 +17,15 @@ c10::Device resolve_device(std::string_view name) {
   }
   if (name == "cuda" || name.starts_with("cuda:")) {
     if (!cuda_device_present()) {
-      throw std::runtime_error("--device " + std::string(name) +
-                               ": no NVIDIA driver with a visible device answers on this machine "
-                               "(CUDA_VISIBLE_DEVICES?); use --device cpu");
+      throw std::invalid_argument("--device " + std::string(name) +
+                                  ": no NVIDIA driver with a visible device answers on this machine "
+                                  "(CUDA_VISIBLE_DEVICES?); use --device cpu");
     }
-    load_cuda_backend();
+    try {
+      load_cuda_backend();
+    } catch (const std::runtime_error& error) {
+      throw std::invalid_argument("--device " + std::string(name) + ": " + error.what());
+    }
     return name == "cuda" ? c10::Device(c10::kCUDA, 0) : c10::Device(std::string(name));
   }
   throw std::invalid_argument("--device '" + std::string(name) + "': expected auto, cpu, cuda or cuda:N");

@@ -28,7 +28,7 @@ TEST(Placement, CudaWithoutADeviceSaysSo) {
   try {
     resolve_device("cuda:1");
     FAIL();
-  } catch (const std::runtime_error& error) {
+  } catch (const std::invalid_argument& error) {
     EXPECT_NE(std::string(error.what()).find("--device cpu"), std::string::npos);
   }
 }

@@ -1,4 +1,5 @@
-// `reelfarm render --dtype fp8` where the device has no 8-bit products, and `--dtype w8a8`, which every device has.
+// `reelfarm render --dtype fp8` where the device has no 8-bit products, `--dtype w8a8`, which every device has, and a
+// device that is not there.
 #include <gmock/gmock.h>
 
 #include <cstdio>
@@ -30,6 +31,13 @@ TEST(RenderDtype, EightBitsFallBackWithASentenceAndTheFramesOfAuto) {
   const std::string sentence = "--dtype fp8 needs a GPU of compute capability 8.9 or newer, and this runs on the CPU";
   const auto fallen = frames("fp8", HasSubstr(sentence));
   EXPECT_EQ(fallen, frames("auto", Not(HasSubstr(sentence))));
+}
+
+TEST(RenderDevice, AGpuThatIsNotThereIsBadInput) {
+  const Outcome ended = shell("CUDA_VISIBLE_DEVICES= reelfarm-render --bundle " + std::string(REELFARM_REFERENCE_DIR) +
+                              "/pipeline/t2v --prompt 'a red circle' --device cuda --output absent.mp4");
+  EXPECT_EQ(ended.exit_code, 2) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("--device cuda"));
 }
 
 TEST(RenderDtype, W8a8GivesTheClipOfTheFullTypeAndTheSameBitsAgain) {
