@@ -52,14 +52,14 @@ TEST(RenderDtype, W8a8GivesTheClipOfTheFullTypeAndTheSameBitsAgain) {
     EXPECT_EQ(ended.exit_code, 0) << ended.output;
     return read(saved, "latents").values;
   };
-  // What products whose activations are in 8 bits may be off, as of fp8 (bench/RESULTS.md). Seeds 5 to 8: 5.2e-2
-  // to 5.6e-2.
-  constexpr double kBound = 8e-2;
+  // Of the type that w8a8 computes in here, which itself may be far from fp32: a processor that multiplies bf16 makes
+  // this clip 5.5e-2 apart. Products in 8 bits add 6.7e-3 in fp32 and 7.6e-3 in bf16.
+  constexpr double kBound = 1.5e-2;
   const std::string plain = std::string(REELFARM_REFERENCE_DIR) + "/pipeline/t2v";
   const std::string stored = (folder / "int8").string();
   const Outcome quantised = shell("reelfarm-bundle quantize " + plain + " --format int8 --to " + stored);
   ASSERT_EQ(quantised.exit_code, 0) << quantised.output;
-  const std::vector<float> full = latents(plain, "fp32"), integers = latents(plain, "w8a8");
+  const std::vector<float> full = latents(plain, "auto"), integers = latents(plain, "w8a8");
   const double error = relative_error(integers, full);
   std::printf("w8a8: latents %.2e, from int8 weights %.2e\n", error, relative_error(latents(stored, "w8a8"), full));
   EXPECT_GT(error, 1e-4);
