@@ -18,7 +18,7 @@ class FrameWriter {
 
   /// At least 16 pixels a side. Throws VideoError and artifacts::StorageError, as do the other methods.
   FrameWriter(const std::filesystem::path& path, int width, int height, const windows::FrameRate& rate,
-              int threads = kSlices);
+              int threads = 2);
   ~FrameWriter();
   FrameWriter(FrameWriter&&) noexcept;
   FrameWriter& operator=(FrameWriter&&) noexcept;

@@ -80,8 +80,9 @@ WindowPublisher::WindowPublisher(const fs::path& data, const TaskOrder& order, c
       order_(order),
       fingerprint_(fingerprint),
       staging_(data / order.folder, attempt_name(order)),
-      writer_(staging_.path() / artifacts::kFramesFile, order.width, order.height,
-              windows::FrameRate{kPlaybackRate, 1}) {}
+      // The next window's decode waits for this one's file.
+      writer_(staging_.path() / artifacts::kFramesFile, order.width, order.height, windows::FrameRate{kPlaybackRate, 1},
+              video::FrameWriter::kSlices) {}
 
 void WindowPublisher::write(const at::Tensor& frames) {
   for (std::int64_t index = 0; index < frames.size(0); ++index) writer_.write(render::to_image(frames, index));
