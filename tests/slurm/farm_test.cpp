@@ -1,6 +1,7 @@
 // A farm on a real Slurm of two nodes: what Slurm does to its jobs costs no video a byte and no window an attempt.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <sstream>
@@ -177,7 +178,7 @@ TEST_F(SlurmFarm, WhatSlurmDoesToItsJobsCostsNoVideoAByteAndNoWindowAnAttempt) {
 TEST_F(SlurmFarm, ATimeLimitAndAPreemptionCostNoVideoAByteAndNoWindowAnAttempt) {
   // The farm's job stays on the first node, the group is disturbed on the second.
   submit("--groups 1 -- --nodelist=n1");
-  const std::string job = job_of(300);
+  const std::string job = job_of(600);
   const json calm = ask(job + " --wait");
   ASSERT_EQ(calm["state"], "done") << calm;
   const std::string expected = video(calm["job"]);
@@ -201,7 +202,10 @@ TEST_F(SlurmFarm, ATimeLimitAndAPreemptionCostNoVideoAByteAndNoWindowAnAttempt) 
   ASSERT_TRUE(eventually([&] { return restarts(group) == 2; })) << e2e::shell("scontrol show job " + group).out;
   ASSERT_TRUE(done(displaced)) << ask("show " + displaced);
   EXPECT_EQ(video(displaced) == expected, true) << "the bytes differ after a preemption";
-  EXPECT_EQ(ask("status " + displaced)["windows"][0]["attempt"], 2) << "the preemption found nothing to disturb";
+  // Slurm takes a second or more to it: the first window may be over by then.
+  const json windows = ask("status " + displaced)["windows"];
+  EXPECT_TRUE(std::ranges::any_of(windows, [](const json& window) { return window["attempt"] == 2; }))
+      << "the preemption found nothing to disturb: " << windows;
   expect_unharmed(displaced);
 }
 
