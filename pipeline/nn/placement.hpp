@@ -33,8 +33,8 @@ struct Placement {
 };
 
 /// The device of `--device auto|cpu|cuda[:N]`. `auto` takes a GPU where the driver shows one, else the CPU.
-/// Loads the CUDA backend of LibTorch when the answer is a GPU. Throws std::invalid_argument for another word, and, with
-/// the loader's words, when cuda was asked for and cannot be had.
+/// Loads the CUDA backend of LibTorch when the answer is a GPU. Throws std::invalid_argument for another word, and,
+/// with the loader's words, when cuda was asked for and cannot be had.
 c10::Device resolve_device(std::string_view name);
 
 /// Whether this processor has instructions for products in bf16 (AVX512-BF16; every processor with AMX has them, too).
