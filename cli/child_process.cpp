@@ -44,7 +44,7 @@ ChildProcess::~ChildProcess() {
 
 void ChildProcess::start() {
   posix::Pipe pipe = posix::make_pipe();
-  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const posix::Descriptor input = posix::null_input();
   std::vector<std::string> words = {plan_.program.string()};
   words.insert(words.end(), plan_.arguments.begin(), plan_.arguments.end());
   started_ = Clock::now();

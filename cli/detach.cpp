@@ -42,6 +42,7 @@ void ReadyPipe::report(int code, const std::string& text) {
 
 ReadyPipe go_to_background(const std::filesystem::path& log) {
   posix::Pipe pipe = posix::make_pipe();
+  const posix::Descriptor input = posix::null_input();
   const posix::Descriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!output) throw std::system_error(errno, std::generic_category(), "cannot open " + log.string());
   std::fflush(nullptr);
@@ -54,8 +55,7 @@ ReadyPipe go_to_background(const std::filesystem::path& log) {
   }
   pipe.reading = posix::Descriptor();
   ::setsid();
-  const posix::Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (null) ::dup2(null.get(), STDIN_FILENO);
+  ::dup2(input.get(), STDIN_FILENO);
   ::dup2(output.get(), STDOUT_FILENO);
   ::dup2(output.get(), STDERR_FILENO);
   return ReadyPipe(std::move(pipe.writing));

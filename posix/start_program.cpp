@@ -1,15 +1,15 @@
 #include "posix/start_program.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 #include <string_view>
 #include <system_error>
-
-#include "posix/forked_child.hpp"
 
 namespace reelfarm::posix {
 namespace {
@@ -39,12 +39,25 @@ std::vector<char*> environment_with(std::vector<std::string>& defaults) {
   return all;
 }
 
+/// In the child: no signal blocked or ignored, whatever this program did to its own. It ends at once if `parent` has
+/// died already, and gets `death_signal` when the thread that forked does.
+void reset_signals(pid_t parent, int death_signal) {
+  if (death_signal != 0) {
+    ::prctl(PR_SET_PDEATHSIG, death_signal);
+    if (::getppid() != parent) ::_exit(1);  // died before the line above
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+}
+
 /// Between fork and exec: only async-signal-safe calls. What goes wrong is written to `report`.
 [[noreturn]] void become(const ProgramStart& start, char* const* words, char* const* environment, int report,
                          pid_t parent) {
   if (start.kinship == Kinship::own_group) ::setpgid(0, 0);
   if (start.kinship == Kinship::own_session) ::setsid();
-  prepare_forked_child(parent, start.death_signal);
+  reset_signals(parent, start.death_signal);
   bool placed = true;
   for (int stream = 0; stream < 3; ++stream) {
     const int source = start.streams[static_cast<std::size_t>(stream)];
@@ -64,6 +77,12 @@ Pipe make_pipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe", errno);
   return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+Descriptor null_input() {
+  Descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!file) fail("cannot open /dev/null", errno);
+  return file;
 }
 
 pid_t start_program(ProgramStart start) {

@@ -20,6 +20,9 @@ struct Pipe {
 /// Throws std::system_error.
 Pipe make_pipe();
 
+/// /dev/null, for what is to read nothing. Throws std::system_error.
+Descriptor null_input();
+
 /// What a program shares with the one that starts it: Ctrl-C in a terminal reaches the whole group, and a hang-up the
 /// whole session.
 enum class Kinship { same_group, own_group, own_session };

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -162,8 +163,8 @@ void PrivateRedis::start() {
   const std::filesystem::path log_path = options_.directory / "redis.log";
   const posix::Descriptor log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) throw ServerStartError("cannot open " + log_path.string() + ": " + system_text(errno));
-  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   try {
+    const posix::Descriptor input = posix::null_input();
     pid_ = posix::start_program({.words = {options_.program, config.string()},
                                  .streams = {input.get(), log.get(), log.get()},
                                  // Ctrl-C in the terminal asks the farm to drain, which still needs its Redis.
@@ -171,7 +172,8 @@ void PrivateRedis::start() {
                                  .death_signal = options_.die_with_parent ? SIGTERM : 0,
                                  .kept = lock.get()});
   } catch (const std::system_error& error) {
-    throw ServerStartError(std::string(error.what()) + "; install the package redis-server");
+    const bool missing = error.code() == std::errc::no_such_file_or_directory;
+    throw ServerStartError(std::string(error.what()) + (missing ? "; install the package redis-server" : ""));
   }
   try {
     wait_until_ready();

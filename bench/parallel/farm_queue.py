@@ -1,7 +1,6 @@
 """A queue of long videos through `reelfarm up`: its own Redis, coordinator, stitcher and worker groups, as a user runs it."""
 
 import json
-import math
 import os
 import subprocess
 import tempfile
@@ -64,7 +63,8 @@ def queue_of(options, jobs, file):
 
 
 def follow(farm, options, begin):
-    """Until all videos are there or the time is over: (when the last window or video came, windows, when each video came)."""
+    """Until all videos are there or the time is over: (when the last window or video came, windows
+    that are done, windows of a video, when each video came)."""
     last, windows, videos = 0.0, 0, {}
     while True:
         jobs = farm.lines("status", "--limit", 0)
@@ -80,13 +80,8 @@ def follow(farm, options, begin):
         if len(videos) == len(jobs) or now > 60 * options.farm_minutes:
             if last == 0:
                 raise FarmError(f"no window was done within {options.farm_minutes} minutes (--farm-minutes)")
-            return last, windows, sorted(videos.values())
+            return last, windows, max(len(job["windows"]) for job in jobs), sorted(videos.values())
         time.sleep(LOOK_SECONDS)
-
-
-def windows_of_video(options):
-    """All as long as the first but for the last, which is a rest."""
-    return 1 + math.ceil(max(0, options.job_frames - options.window) / (options.window - options.overlap))
 
 
 def keep_trace(farm, options, layout, load):
@@ -107,14 +102,13 @@ def measure(options, groups, ranks, dtype, jobs):
             with GpuLoad(groups * ranks if options.on_gpus else 0) as load:
                 begin = time.monotonic()
                 farm.run("enqueue", "--file", data / "queue.jsonl")
-                seconds, windows, videos = follow(farm, options, begin)
+                seconds, windows, of_video, videos = follow(farm, options, begin)
             keep_trace(farm, options, f"{jobs}-on-{groups}x{ranks}-{dtype}", load)
             report = farm.lines("report", "--since", f"{int(time.monotonic() - begin) + 60}s")[0]["windows"]
     # Cut off, what counts is the time of the last whole window: those under way are neither counted nor timed. Windows, not
     # frames: the first of a video has more of them than the others, and layouts differ in how many videos they begin.
-    done = len(videos) if len(videos) == jobs else windows / windows_of_video(options)
     return {"seconds": seconds, "whole": len(videos) == jobs, "videos": len(videos), "windows": windows,
-            "videos_per_hour": 3600 * done / seconds,
+            "videos_per_hour": 3600 * windows / of_video / seconds,
             "first_video": videos[0] if videos else None, "gpu_idle": load.idle, "gpu_waits": load.waits, "report": report}
 
 

@@ -130,7 +130,7 @@ void SlurmCluster::write_config(const Options& options) {
 }
 
 pid_t SlurmCluster::start(const std::string& name, const std::vector<std::string>& words) {
-  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const posix::Descriptor input = posix::null_input();
   const posix::Descriptor log(
       ::open((folder_ / (name + ".log")).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   std::vector<std::string> line = {"env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};

@@ -1,6 +1,5 @@
 #include "worker/agent/ranks_process.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -52,7 +51,7 @@ int code_of(int status) {
 }  // namespace
 
 RanksProcess::RanksProcess(const LaunchPlan& plan) try {
-  const posix::Descriptor input(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const posix::Descriptor input = posix::null_input();
   launcher_ = posix::start_program({.words = command_line(plan),
                                     .streams = {input.get(), posix::ProgramStart::kOurs, posix::ProgramStart::kOurs},
                                     .kinship = posix::Kinship::own_session,
