@@ -258,6 +258,8 @@ vae::DecodeOptions Renderer::Models::decode_options(const DecodeRequest& request
   decode.plan = options.tiles;
   decode.with_float = request.with_float;
   decode.have = request.have;
+  // On a CPU a tile takes so long that a leader without one would be silent for longer than its agent waits.
+  if (options.placement.device.is_cuda()) decode.leader = vae::LeadersShare::least;
   if (request.tail_frames > 0) {
     decode.order = vae::DecodeOrder::last_first;
     decode.tail_frames = request.tail_frames;

@@ -16,6 +16,7 @@
 #include "pipeline/vae/encoder.hpp"
 #include "pipeline/vae/lacking_frames.hpp"
 #include "pipeline/vae/tile_plan.hpp"
+#include "pipeline/vae/tile_waves.hpp"
 
 namespace reelfarm::vae {
 
@@ -39,6 +40,8 @@ struct DecodeOptions {
   /// Whether the caller has these frames already, from an earlier decode of the same latents with the same plan: they
   /// do not come again, and tiles that only they need are left out.
   HaveFrame have = {};
+  /// Of a decode by several ranks.
+  LeadersShare leader = LeadersShare::like_others;
   OnProgress on_progress = {};
 };
 

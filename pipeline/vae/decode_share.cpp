@@ -22,32 +22,38 @@ DecodeShare::DecodeShare(const CausalVae& vae, parallel::ProcessGroup& group, co
     : vae_(vae),
       group_(group),
       job_(job),
-      waves_(tile_waves(job.plan, job.order, group.size())),
+      waves_(tile_waves(job.plan, job.order, group.size(), job.leader)),
       joiner_(job.plan, [this](std::int64_t first, const at::Tensor& sample) { finish(first, sample); }) {
   for (const TileWave& wave : waves_) {
     for (const TileWave::FrameTile& tile : wave.tiles) home_[tile.index] = tile.home;
   }
 }
 
-std::size_t DecodeShare::own_jobs() const {
-  std::size_t count = 0;
-  for (const TileWave& wave : waves_) {
-    count += static_cast<std::size_t>(std::ranges::count(wave.jobs, group_.rank(), &TileJob::rank));
-  }
-  return count;
+std::size_t DecodeShare::blocks_of(const TileWave& wave) const {
+  const std::ptrdiff_t jobs = std::ranges::count(wave.jobs, group_.rank(), &TileJob::rank);
+  return static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, jobs)) * vae_.decode_steps();
 }
 
-void DecodeShare::run(const std::function<void()>& on_block, const std::function<void(const DecodedPiece&)>& on_piece,
+void DecodeShare::run(const OnProgress& on_progress, const std::function<void(const DecodedPiece&)>& on_piece,
                       const std::exception_ptr& stop) {
+  std::size_t total = 0;
+  for (const TileWave& wave : waves_) total += blocks_of(wave);
+  std::size_t before = 0;
   for (std::size_t i = 0; i < waves_.size(); ++i) {
     group_.set_step("decode, wave " + std::to_string(i + 1) + " of " + std::to_string(waves_.size()));
     std::byte go_on{stop == nullptr};
     group_.broadcast(std::span(&go_on, 1), kLeader);
     if (go_on == std::byte{0}) return;
-    run_wave(waves_[i], on_block);
+    std::size_t done = before;
+    run_wave(waves_[i], [&] {
+      ++done;
+      if (on_progress) on_progress(done, total);
+    });
     const std::vector<DecodedPiece> pieces = collect();
     group_.settle();
     for (const DecodedPiece& piece : pieces) on_piece(piece);
+    before += blocks_of(waves_[i]);
+    if (on_progress && done < before) on_progress(before, total);
   }
 }
 

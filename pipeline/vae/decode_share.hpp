@@ -22,6 +22,7 @@ struct DecodeJob {
   TilePlan plan;
   std::vector<std::size_t> order;  // indices into plan.frames: what is to be decoded
   bool with_float = false;
+  LeadersShare leader = LeadersShare::like_others;
 };
 
 /// Finished frames on their way to the leader.
@@ -37,13 +38,11 @@ class DecodeShare {
  public:
   DecodeShare(const CausalVae& vae, parallel::ProcessGroup& group, const DecodeJob& job);
 
-  /// Tiles that this rank decodes.
-  std::size_t own_jobs() const;
-
-  /// Collective. `on_block` is called after each block of this rank's networks, `on_piece` on the leader with all
+  /// Collective. `on_progress` is called with (blocks done, all blocks) after each block of this rank's networks and
+  /// after each wave, of which one without a tile for this rank counts as one tile; `on_piece` on the leader with all
   /// pieces in the order of their turns; neither may throw. Ends after the current wave once the leader's `stop` holds
   /// something.
-  void run(const std::function<void()>& on_block, const std::function<void(const DecodedPiece&)>& on_piece,
+  void run(const OnProgress& on_progress, const std::function<void(const DecodedPiece&)>& on_piece,
            const std::exception_ptr& stop);
 
  private:
@@ -51,6 +50,7 @@ class DecodeShare {
   using Tiles = std::map<TileKey, at::Tensor>;
   using ByFrames = std::map<std::size_t, at::Tensor>;
 
+  std::size_t blocks_of(const TileWave& wave) const;
   void run_wave(const TileWave& wave, const std::function<void()>& on_block);
   Tiles decode_and_bring_home(const TileWave& wave, const std::function<void()>& on_block);
   at::Tensor join(std::size_t index, const Tiles& tiles) const;

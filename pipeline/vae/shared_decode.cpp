@@ -1,5 +1,6 @@
 #include "pipeline/vae/shared_decode.hpp"
 
+#include <array>
 #include <exception>
 #include <string>
 #include <utility>
@@ -22,9 +23,10 @@ enum class Order : std::int64_t { go_home, decode };
 DecodeJob broadcast_job(const CausalVae& vae, parallel::ProcessGroup& group, const DecodeJob& of_leader) {
   DecodeJob job;
   const std::string name = group.broadcast_text(of_leader.plan.name, kLeader);
-  std::byte with_float{of_leader.with_float};
-  group.broadcast(std::span(&with_float, 1), kLeader);
-  job.with_float = with_float != std::byte{0};
+  std::array settings{std::byte{of_leader.with_float}, static_cast<std::byte>(of_leader.leader)};
+  group.broadcast(std::span(settings), kLeader);
+  job.with_float = settings[0] != std::byte{0};
+  job.leader = static_cast<LeadersShare>(settings[1]);
   const at::Tensor latents = of_leader.latents.defined() ? of_leader.latents.to(at::kFloat) : at::Tensor();
   job.latents = group.broadcast_tensor(latents, kLeader, vae.placement().device);
   std::vector<std::int64_t> order(of_leader.order.begin(), of_leader.order.end());
@@ -50,6 +52,7 @@ void DecodeLeader::decode(const at::Tensor& latents, const DecodeOptions& option
   job.latents = latents;
   job.plan = decode_plan(vae_.config(), options.plan, latents.size(2), latents.size(3), latents.size(4));
   job.with_float = options.with_float;
+  job.leader = options.leader;
   job.order = needed_tiles(job.plan, options.order, options.tail_frames, options.have);
   parallel::broadcast_order(group_, Order::decode, kWaiting);
   const std::exception_ptr of_caller =
@@ -70,10 +73,7 @@ std::exception_ptr DecodeLeader::lead(const DecodeJob& job, const DecodeOptions&
       thrown = std::current_exception();
     }
   };
-  std::size_t done = 0;
-  const std::size_t total = share.own_jobs() * vae_.decode_steps();
-  const auto on_block = [&] {
-    ++done;
+  const auto on_progress = [&](std::size_t done, std::size_t total) {
     guarded([&] {
       if (options.on_progress) options.on_progress(done, total);
     });
@@ -88,7 +88,7 @@ std::exception_ptr DecodeLeader::lead(const DecodeJob& job, const DecodeOptions&
       });
     });
   };
-  share.run(on_block, on_piece, thrown);
+  share.run(on_progress, on_piece, thrown);
   return thrown;
 }
 

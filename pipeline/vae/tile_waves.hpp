@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "pipeline/vae/tile_plan.hpp"
@@ -25,8 +26,18 @@ struct TileWave {
   std::vector<TileJob> jobs;  ///< a rank does its own in this order
 };
 
-/// Cuts `order`, indices into plan.frames, into waves that give every rank something to do, and shares the jobs of
-/// each: the largest first, each to the rank with the least work so far. A pure function, the same on all ranks.
-std::vector<TileWave> tile_waves(const TilePlan& plan, const std::vector<std::size_t>& order, int ranks);
+/// What rank 0 does of the tiles.
+enum class LeadersShare : std::uint8_t {
+  like_others,
+  /// Where no wave more is needed for it, rank 0 works on the first wave and, as long as may be, on no other: it has
+  /// the next window's image and prompt to encode, which starts from the first wave's frames.
+  least,
+};
+
+/// Cuts `order`, indices into plan.frames, into waves that give every rank something to do (but for what rank 0 is
+/// spared), and shares the jobs of each: the largest first, each to the rank with the least work so far. A pure
+/// function, the same on all ranks.
+std::vector<TileWave> tile_waves(const TilePlan& plan, const std::vector<std::size_t>& order, int ranks,
+                                 LeadersShare leader = LeadersShare::like_others);
 
 }  // namespace reelfarm::vae

@@ -60,6 +60,7 @@ TEST_P(SharedDecode, GivesTheChunksOfOneRankInTheirOrderForEveryPlan) {
   }
   all[0].with_float = true;
   all[2].with_float = true;
+  for (std::size_t i = 0; i < all.size(); i += 3) all[i].leader = LeadersShare::least;
   // As a group that goes on where another was killed.
   all[3].have = [](std::int64_t frame) { return frame > 50 || (frame > 20 && frame < 30); };
   all[4].have = [](std::int64_t) { return true; };

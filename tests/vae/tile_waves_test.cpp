@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "pipeline/vae/config.hpp"
 
@@ -43,6 +44,39 @@ TEST(TileWaves, GiveEveryTileToOneRankInTheOrderAskedFor) {
         EXPECT_EQ(found, order);
         EXPECT_EQ(tiles.size(), plan.tiles());
       }
+    }
+  }
+}
+
+/// Tiles of each rank in each wave.
+std::vector<std::vector<std::ptrdiff_t>> counts(std::int64_t latents, int ranks, LeadersShare leader) {
+  const TilePlan plan = decode_plan(VaeConfig(), "diffusers", latents, 68, 120);
+  std::vector<std::vector<std::ptrdiff_t>> result;
+  for (const TileWave& wave : tile_waves(plan, tile_order(plan, DecodeOrder::last_first, 9), ranks, leader)) {
+    std::vector<std::ptrdiff_t> of_wave;
+    for (int rank = 0; rank < ranks; ++rank) of_wave.push_back(std::ranges::count(wave.jobs, rank, &TileJob::rank));
+    result.push_back(of_wave);
+  }
+  return result;
+}
+
+using Counts = std::vector<std::vector<std::ptrdiff_t>>;
+
+TEST(TileWaves, ALeaderIsSparedWhereThatCostsNoWave) {
+  // 121 frames are ten tiles, 81 seven.
+  EXPECT_EQ(counts(31, 4, LeadersShare::least), (Counts{{1, 1, 1, 1}, {0, 1, 1, 1}, {0, 1, 1, 1}}));
+  EXPECT_EQ(counts(31, 8, LeadersShare::least), (Counts{{1, 1, 1, 1, 1, 1, 1, 1}, {0, 1, 1, 0, 0, 0, 0, 0}}));
+  EXPECT_EQ(counts(31, 2, LeadersShare::least), (Counts{{1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}));
+  EXPECT_EQ(counts(21, 2, LeadersShare::least), (Counts{{1, 1}, {0, 1}, {1, 1}, {1, 1}}));
+  EXPECT_EQ(counts(21, 4, LeadersShare::least), (Counts{{1, 1, 1, 1}, {0, 1, 1, 1}}));
+  EXPECT_EQ(counts(21, 8, LeadersShare::least), (Counts{{1, 1, 1, 1, 1, 1, 1, 0}}));
+  EXPECT_EQ(counts(31, 4, LeadersShare::like_others), (Counts{{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 0, 0}}));
+  for (const std::int64_t latents : {1, 5, 9, 13, 17, 21, 25, 31, 41}) {
+    for (int ranks = 1; ranks <= 16; ++ranks) {
+      const Counts spared = counts(latents, ranks, LeadersShare::least);
+      const Counts alike = counts(latents, ranks, LeadersShare::like_others);
+      EXPECT_EQ(spared.size(), alike.size()) << latents << " latent frames, " << ranks << " ranks";
+      for (const auto& of_wave : spared) EXPECT_LE(std::ranges::max(of_wave), 1);
     }
   }
 }
