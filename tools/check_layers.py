@@ -23,14 +23,15 @@ HEAVY = {"torch": TORCH, "CUDA": CUDA, "MPI": MPI}
 RULES = {
     "logging": ({"logging"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "posix": ({"posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
+    "threads": ({"threads"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "queue": ({"queue", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
     "pipeline/windows": ({"pipeline/windows"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/artifacts": ({"pipeline/artifacts", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/weights": ({"pipeline/weights", "pipeline/windows", "pipeline/artifacts", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/tokenizers": ({"pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "pipeline/video": ({"pipeline/video", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
-    "pipeline/stitcher": ({"pipeline/stitcher", "pipeline/video", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
-    "pipeline": ({"pipeline", "parallel"}, ["MPI", "hiredis"]),
+    "pipeline/stitcher": ({"pipeline/stitcher", "pipeline/video", "pipeline/windows", "pipeline/artifacts", "threads"}, ["torch", "CUDA", "MPI", "hiredis"]),
+    "pipeline": ({"pipeline", "parallel", "threads"}, ["MPI", "hiredis"]),
     "parallel": ({"parallel"}, ["ffmpeg", "hiredis"]),
     # Of the pipeline it knows how long a prompt may be, and nothing of models.
     "coordinator": ({"coordinator", "logging", "posix", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/tokenizers"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
@@ -39,7 +40,7 @@ RULES = {
     "worker/protocol": ({"worker/protocol", "posix"}, ["torch", "CUDA", "MPI", "ffmpeg", "hiredis"]),
     "worker/stitcher": ({"worker/stitcher", "logging", "queue", "pipeline/windows", "pipeline/artifacts", "pipeline/stitcher",
                          "pipeline/video"}, ["torch", "CUDA", "MPI"]),
-    "worker/ranks": ({"worker/ranks", "worker/protocol", "logging", "pipeline", "parallel"}, ["hiredis"]),
+    "worker/ranks": ({"worker/ranks", "worker/protocol", "logging", "pipeline", "parallel", "threads"}, ["hiredis"]),
     "cli/image": ({"cli/image", "pipeline/video", "pipeline/weights", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/bundle": ({"cli/bundle", "pipeline/weights", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "hiredis"]),
     "cli/render": ({"cli/render", "pipeline", "parallel"}, ["hiredis"]),
@@ -47,7 +48,7 @@ RULES = {
     "cli": ({"cli", "coordinator", "posix", "queue", "pipeline/windows", "pipeline/artifacts"}, ["torch", "CUDA", "MPI", "ffmpeg"]),
 }
 FAMILIES = {**HEAVY, "ffmpeg": FFMPEG, "hiredis": HIREDIS}
-OURS = ("logging/", "posix/", "queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
+OURS = ("logging/", "posix/", "threads/", "queue/", "pipeline/", "parallel/", "coordinator/", "worker/", "cli/", "tests/", "bench/")
 
 
 def rule_of(path: str):
@@ -99,7 +100,7 @@ def main() -> int:
         return self_test()
     found = []
     checked = 0
-    for top in ("posix", "queue", "pipeline", "parallel", "coordinator", "worker", "cli"):
+    for top in ("posix", "threads", "queue", "pipeline", "parallel", "coordinator", "worker", "cli"):
         for path in sorted((ROOT / top).rglob("*")):
             if path.suffix in (".cpp", ".hpp", ".cu", ".cuh"):
                 checked += 1

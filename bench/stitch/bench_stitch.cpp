@@ -1,5 +1,6 @@
-// Stitching and encoding against the bare encoder, and against decoding alone: is the file encoded at the encoder's
-// speed? Usage: bench_stitch [--seconds 20] [--size 960x544] [--overlap 1] [--preset medium] [--repeat 3]
+// Stitching and encoding against the bare encoder (the ceiling), one after the other and beside each other, and its
+// parts. Usage: bench_stitch [--seconds 20] [--size 960x544] [--overlap 1] [--preset medium] [--noise 2] [--threads 8]
+// [--repeat 3] [--artifact FILE]: a window's frames.mkv instead of pictures made here.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,8 +15,11 @@
 #include <vector>
 
 #include "bench/support/timing.hpp"
+#include "pipeline/artifacts/sha256.hpp"
+#include "pipeline/stitcher/read_ahead.hpp"
 #include "pipeline/stitcher/stitcher.hpp"
 #include "pipeline/stitcher/video_io.hpp"
+#include "pipeline/stitcher/write_behind.hpp"
 #include "pipeline/video/frame_writer.hpp"
 #include "pipeline/windows/size.hpp"
 
@@ -26,6 +30,7 @@ using namespace reelfarm;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kWindowFrames = 121;
+constexpr windows::FrameRate kRate{24, 1};
 
 // Processor time of this process and its threads so far, in seconds: unlike frames/s it does not depend on what else
 // runs.
@@ -70,15 +75,16 @@ double resident_mib() {
   return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / (1 << 20);
 }
 
-// Soft shapes that move, with a little noise, as decoded video has: neither free for the encoder nor hopeless.
-video::Image picture(const windows::Size& size, std::int64_t time) {
+// Soft shapes that move, with noise of so many bits: 2 as decoded video has, neither free for the encoder nor hopeless;
+// 5 and more is what random weights make, and the worst that can come.
+video::Image picture(const windows::Size& size, std::int64_t time, int noise_bits) {
   video::Image image(size.width, size.height);
   std::uint32_t state = static_cast<std::uint32_t>(time) * 2654435761U + 1;
   const int shift = static_cast<int>(time) * 3;
   for (int y = 0; y < size.height; ++y) {
     for (int x = 0; x < size.width; ++x) {
       state = state * 1664525U + 1013904223U;
-      const int noise = static_cast<int>(state >> 30);
+      const int noise = static_cast<int>(state >> (32 - noise_bits));
       const int dx = (x + shift) % 400 - 200;
       const int dy = (y + shift / 2) % 300 - 150;
       const int blob = std::max(0, 160 - (dx * dx + dy * dy) / 150);
@@ -95,6 +101,13 @@ class NullSink : public stitcher::FrameSink {
   void write(const video::Image&) override {}
 };
 
+std::vector<video::Image> read_all(const fs::path& window) {
+  std::vector<video::Image> frames;
+  stitcher::FileSource source(window, video::FrameWriter::kSlices);
+  for (video::Image frame; source.next(frame);) frames.push_back(frame);
+  return frames;
+}
+
 class SamplingSink : public stitcher::FrameSink {
  public:
   explicit SamplingSink(stitcher::FrameSink& inner, std::int64_t total) : inner_(inner), total_(total) {}
@@ -110,92 +123,91 @@ class SamplingSink : public stitcher::FrameSink {
   std::int64_t count_ = 0;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::map<std::string, std::string> options = {
-      {"--seconds", "20"}, {"--size", "960x544"}, {"--overlap", "1"}, {"--preset", "medium"}, {"--repeat", "3"}};
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (options.count(argv[i]) == 0) {
-      std::fprintf(stderr, "unknown option %s\n", argv[i]);
-      return 2;
-    }
-    options[argv[i]] = argv[i + 1];
-  }
-  const windows::Size size = windows::parse_size(options["--size"]);
-  const int repeat = std::stoi(options["--repeat"]);
-  const windows::FrameRate rate{24, 1};
-  const std::int64_t frames = windows::frames_for_seconds(std::stod(options["--seconds"]), rate);
-  const windows::Grid grid = windows::plan({frames, kWindowFrames, std::stoll(options["--overlap"])});
-
-  std::string pattern = (fs::temp_directory_path() / "reelfarm-bench-XXXXXX").string();
-  const fs::path folder = ::mkdtemp(pattern.data());
-  const fs::path window = folder / "frames.mkv";
-  const Clock::time_point write_start = Clock::now();
-  {
-    video::FrameWriter writer(window, size.width, size.height, rate);
-    for (std::int64_t t = 0; t < kWindowFrames; ++t) writer.write(picture(size, t));
-    writer.finish();
-  }
-  const double write_seconds = bench::seconds_since(write_start);
-
+struct Bench {
+  windows::Size size;
+  windows::Grid grid;
   video::EncoderOptions encoding;
-  encoding.width = size.width;
-  encoding.height = size.height;
-  encoding.rate = rate;
-  encoding.preset = options["--preset"];
-  std::printf(
-      "%s, %lld frames, %zu windows of %lld, overlap %lld, 8-bit RGB; H.264 %s, CRF 18, %d encoder threads, "
-      "%ld cores; median of %d\n",
-      options["--size"].c_str(), static_cast<long long>(frames), grid.windows.size(),
-      static_cast<long long>(kWindowFrames), static_cast<long long>(grid.overlap_frames), encoding.preset.c_str(),
-      encoding.threads, ::sysconf(_SC_NPROCESSORS_ONLN), repeat);
-  std::printf("artifact: %.2f MB a frame, made and written at %.1f frames/s\n",
-              static_cast<double>(fs::file_size(window)) / 1e6 / kWindowFrames, kWindowFrames / write_seconds);
+  fs::path folder;
+  fs::path window;
+  std::int64_t frames = 0;
 
-  const auto stitch = [&](stitcher::FrameSink& sink) {
+  stitcher::EncoderSink sink_of(video::VideoEncoder& encoder) const { return {encoder, size.width, size.height}; }
+
+  void stitch(stitcher::FrameSink& sink, bool beside, int threads) const {
     stitcher::Stitcher work(grid, {}, sink);
     while (!work.complete()) {
-      stitcher::FileSource source(window);
-      work.add_window(source);
-    }
-  };
-  Phase whole;
-  Phase without_encoder;
-  Phase bare;
-  std::vector<std::pair<std::int64_t, double>> memory;
-  double peak = 0;
-  for (int round = 0; round < repeat; ++round) {
-    {
-      whole.begin();
-      video::VideoEncoder encoder(folder / "partial", encoding);
-      stitcher::EncoderSink sink(encoder, size.width, size.height);
-      SamplingSink sampling(sink, frames);
-      stitch(sampling);
-      encoder.publish(folder / ("whole" + std::to_string(round) + ".mp4"));
-      whole.end(frames);
-      if (round == 0) {
-        memory = sampling.samples;
-        peak = peak_mib();
+      stitcher::FileSource file(window, threads);
+      if (beside) {
+        stitcher::ReadAhead ahead(file);
+        work.add_window(ahead);
+      } else {
+        work.add_window(file);
       }
     }
-    {
-      without_encoder.begin();
-      NullSink sink;
-      stitch(sink);
-      without_encoder.end(frames);
+  }
+
+  void whole(bool beside, std::vector<std::pair<std::int64_t, double>>& memory) const {
+    video::VideoEncoder encoder(folder / "partial", encoding);
+    stitcher::EncoderSink sink = sink_of(encoder);
+    SamplingSink sampling(sink, frames);
+    if (beside) {
+      stitcher::WriteBehind behind(sampling);
+      stitch(behind, true, video::FrameWriter::kSlices);
+      behind.finish();
+    } else {
+      stitch(sampling, false, 2);
     }
+    encoder.publish(folder / "whole.mp4");
+    fs::remove(folder / "whole.mp4");
+    memory = sampling.samples;
+  }
+
+  void bare(const std::vector<video::Image>& pictures) const {
+    video::VideoEncoder encoder(folder / "bare", encoding);
+    for (std::int64_t t = 0; t < frames; ++t) encoder.write(pictures[static_cast<std::size_t>(t) % pictures.size()]);
+    encoder.finish();
+  }
+
+  void write_window(const std::vector<video::Image>& pictures) const {
+    video::FrameWriter writer(folder / "again.mkv", size.width, size.height, kRate, video::FrameWriter::kSlices);
+    for (const video::Image& picture : pictures) writer.write(picture);
+    writer.finish();
+  }
+};
+
+void measure(const Bench& bench, int repeat) {
+  Phase beside;
+  Phase in_turn;
+  Phase without_encoder;
+  Phase read;
+  Phase hash;
+  Phase write;
+  Phase bare;
+  std::vector<std::pair<std::int64_t, double>> memory;
+  std::vector<std::pair<std::int64_t, double>> ignored;
+  double peak = 0;
+  const auto run = [](Phase& phase, std::int64_t frames, const auto& work) {
+    phase.begin();
+    work();
+    phase.end(frames);
+  };
+  for (int round = 0; round < repeat; ++round) {
+    run(beside, bench.frames, [&] { bench.whole(true, memory); });
+    if (round == 0) peak = peak_mib();
+    run(in_turn, bench.frames, [&] { bench.whole(false, ignored); });
+    run(without_encoder, bench.frames, [&] {
+      NullSink sink;
+      bench.stitch(sink, true, video::FrameWriter::kSlices);
+    });
   }
   // The bare encoder gets the same pictures from memory, so this comes after memory was measured.
-  std::vector<video::Image> pictures;
-  for (std::int64_t t = 0; t < kWindowFrames; ++t) pictures.push_back(picture(size, t));
+  const std::vector<video::Image> pictures = read_all(bench.window);
+  const auto of_window = static_cast<std::int64_t>(pictures.size());
   for (int round = 0; round < repeat; ++round) {
-    bare.begin();
-    video::VideoEncoder encoder(folder / "bare", encoding);
-    for (std::int64_t t = 0; t < frames; ++t) encoder.write(pictures[static_cast<std::size_t>(t % kWindowFrames)]);
-    encoder.finish();
-    bare.end(frames);
+    run(bare, bench.frames, [&] { bench.bare(pictures); });
+    run(write, of_window, [&] { bench.write_window(pictures); });
+    run(read, of_window, [&] { read_all(bench.window); });
+    run(hash, of_window, [&] { artifacts::sha256_of_file(bench.window); });
   }
   const double ceiling = bench::median(bare.rates);
   const auto row = [&](const char* name, const Phase& phase) {
@@ -204,11 +216,64 @@ int main(int argc, char** argv) {
                 bench::median(phase.processor_ms));
   };
   row("bare encoder, pictures from memory (ceiling)", bare);
-  row("decode, stitch, encode, publish", whole);
-  row("decode and stitch without encoder", without_encoder);
+  row("read, stitch, encode beside each other, publish", beside);
+  row("one after the other, publish", in_turn);
+  row("read and stitch without encoder", without_encoder);
+  row("a window's file read", read);
+  row("its SHA-256", hash);
+  row("written", write);
   std::printf("resident memory in MiB at frame:");
   for (const auto& [count, mib] : memory) std::printf("  %lld: %.0f", static_cast<long long>(count), mib);
   std::printf("\npeak resident memory of stitching and publishing: %.0f MiB\n", peak);
-  fs::remove_all(folder);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  std::map<std::string, std::string> options = {{"--seconds", "20"},    {"--size", "960x544"}, {"--overlap", "1"},
+                                                {"--preset", "medium"}, {"--noise", "2"},      {"--threads", "8"},
+                                                {"--repeat", "3"},      {"--artifact", ""}};
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (options.count(argv[i]) == 0) {
+      std::fprintf(stderr, "unknown option %s\n", argv[i]);
+      return 2;
+    }
+    options[argv[i]] = argv[i + 1];
+  }
+  const int repeat = std::stoi(options["--repeat"]);
+  std::string pattern = (fs::temp_directory_path() / "reelfarm-bench-XXXXXX").string();
+  Bench bench;
+  bench.folder = ::mkdtemp(pattern.data());
+  bench.size = windows::parse_size(options["--size"]);
+  bench.window = options["--artifact"];
+  std::int64_t window_frames = kWindowFrames;
+  if (!bench.window.empty()) {
+    const video::VideoReader reader(bench.window);
+    bench.size = {reader.info().width, reader.info().height};
+    window_frames = video::count_frames(bench.window);
+  } else {
+    bench.window = bench.folder / "frames.mkv";
+    const int noise_bits = std::clamp(std::stoi(options["--noise"]), 1, 7);
+    video::FrameWriter writer(bench.window, bench.size.width, bench.size.height, kRate);
+    for (std::int64_t t = 0; t < window_frames; ++t) writer.write(picture(bench.size, t, noise_bits));
+    writer.finish();
+  }
+  bench.frames = windows::frames_for_seconds(std::stod(options["--seconds"]), kRate);
+  bench.grid = windows::plan({bench.frames, window_frames, std::stoll(options["--overlap"])});
+  bench.encoding.width = bench.size.width;
+  bench.encoding.height = bench.size.height;
+  bench.encoding.rate = kRate;
+  bench.encoding.preset = options["--preset"];
+  bench.encoding.threads = std::stoi(options["--threads"]);
+  std::printf(
+      "%dx%d, %lld frames, %zu windows of %lld, overlap %lld, 8-bit RGB, %.2f MB a frame; H.264 %s, CRF 18, %d encoder "
+      "threads, %ld cores; median of %d\n",
+      bench.size.width, bench.size.height, static_cast<long long>(bench.frames), bench.grid.windows.size(),
+      static_cast<long long>(window_frames), static_cast<long long>(bench.grid.overlap_frames),
+      static_cast<double>(fs::file_size(bench.window)) / 1e6 / static_cast<double>(window_frames),
+      bench.encoding.preset.c_str(), bench.encoding.threads, ::sysconf(_SC_NPROCESSORS_ONLN), repeat);
+  measure(bench, repeat);
+  fs::remove_all(bench.folder);
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "cli/render/tensor_files.hpp"
 #include "pipeline/stitcher/stitcher.hpp"
 #include "pipeline/stitcher/video_io.hpp"
+#include "pipeline/stitcher/write_behind.hpp"
 #include "pipeline/video/encoder.hpp"
 #include "pipeline/video/image_fit.hpp"
 #include "pipeline/video/image_reader.hpp"
@@ -119,7 +120,9 @@ fs::path render_clip(const Renderer& renderer, const RenderCommand& command, con
   encoding.rate = manifest.frame_rate;
   video::VideoEncoder encoder(partial, encoding);
   stitcher::EncoderSink sink(encoder, encoding.width, encoding.height);
-  stitcher::Stitcher stitcher(grid, {}, sink);
+  // A window is encoded while the next one is rendered.
+  stitcher::WriteBehind behind(sink, {}, static_cast<std::size_t>(grid.windows.front().frames.count()));
+  stitcher::Stitcher stitcher(grid, {}, behind);
 
   WindowRequest request;
   request.prompt = command.prompt;
@@ -166,6 +169,7 @@ fs::path render_clip(const Renderer& renderer, const RenderCommand& command, con
     request.condition = frames.narrow(0, frames.size(0) - grid.overlap_frames, grid.overlap_frames).clone();
     request.image.reset();
   }
+  behind.finish();
   fs::path output = command.overwrite ? command.output : next_free(command.output);
   if (command.overwrite) fs::remove(output);
   encoder.publish(output);

@@ -1,35 +1,29 @@
 #pragma once
 
-#include <condition_variable>
-#include <deque>
-#include <exception>
+#include <cstdint>
 #include <functional>
-#include <mutex>
-#include <thread>
+#include <memory>
 
 #include "pipeline/nn/host_copy.hpp"
 #include "pipeline/render/renderer.hpp"
 #include "pipeline/vae/causal_vae.hpp"
+#include "threads/conveyor.hpp"
 
 namespace reelfarm::render {
 
 /// Hands decoded frames over on a thread of its own, in the order in which they come, so that the device goes on
-/// decoding while somebody writes them.
+/// decoding while somebody writes them. What is still waiting at its end is dropped.
 class FrameDelivery {
  public:
   using OnFrames = std::function<void(DecodedFrames)>;
 
   explicit FrameDelivery(OnFrames on_frames);
-  /// Drops what is still waiting.
-  ~FrameDelivery();
-  FrameDelivery(const FrameDelivery&) = delete;
-  FrameDelivery& operator=(const FrameDelivery&) = delete;
 
   /// Returns at once; the copy to the CPU is queued behind the chunk's own work. Throws what `on_frames` has thrown.
   void put(const vae::FrameChunk& chunk);
 
   /// Returns when all has been handed over. Throws what `on_frames` has thrown.
-  void finish();
+  void finish() { frames_.finish(); }
 
  private:
   struct Waiting {
@@ -37,15 +31,8 @@ class FrameDelivery {
     nn::HostCopy rgb8;
     nn::HostCopy rgb;
   };
-  void run();
 
-  OnFrames on_frames_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Waiting> waiting_;
-  std::exception_ptr thrown_;
-  bool closed_ = false;
-  std::thread thread_;  // the last member: it uses all others
+  threads::Conveyor<std::unique_ptr<Waiting>> frames_;
 };
 
 }  // namespace reelfarm::render

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 
 #include "pipeline/stitcher/frame_io.hpp"
 #include "pipeline/video/encoder.hpp"
@@ -24,9 +23,9 @@ class FileSource : public FrameSource {
 /// Crops frames to the video's size about the centre and encodes them.
 class EncoderSink : public FrameSink {
  public:
-  /// `encoder` must outlive the sink. `after_frame` (may be empty) is called for every frame, for example to keep a
-  /// lease; what it throws ends the stitching.
-  EncoderSink(video::VideoEncoder& encoder, int width, int height, std::function<void()> after_frame = {});
+  /// `encoder` must outlive the sink.
+  EncoderSink(video::VideoEncoder& encoder, int width, int height)
+      : encoder_(encoder), width_(width), height_(height) {}
 
   void write(const video::Image& frame) override;
 
@@ -34,7 +33,6 @@ class EncoderSink : public FrameSink {
   video::VideoEncoder& encoder_;
   int width_;
   int height_;
-  std::function<void()> after_frame_;
 };
 
 }  // namespace reelfarm::stitcher

@@ -19,7 +19,7 @@ struct EncoderOptions {
   windows::FrameRate rate;
   std::optional<int> quality;  ///< the codec's CRF; empty means its default (18 for H.264)
   std::string preset;          ///< empty means the codec's default ("medium" for H.264)
-  int threads = 4;             ///< part of what decides the bytes, so never taken from the machine
+  int threads = 8;             ///< part of what decides the bytes, so never taken from the machine
   bool faststart = true;       ///< false leaves the index of an mp4 at its end
 };
 

@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/stitcher/read_ahead.hpp"
 #include "pipeline/stitcher/stitcher.hpp"
 #include "pipeline/stitcher/video_io.hpp"
+#include "pipeline/stitcher/write_behind.hpp"
 #include "pipeline/video/frame_writer.hpp"
 #include "tests/stitcher/synthetic.hpp"
 #include "tests/video/video_fixture.hpp"
@@ -33,16 +35,19 @@ TEST_F(WholeFile, FromArtifactsToMp4EveryFrameIsInItsPlace) {
     options.preset = "ultrafast";
     video::VideoEncoder encoder(folder_ / "partial", options);
     std::int64_t calls = 0;
-    EncoderSink sink(encoder, 32, 32, [&] { ++calls; });
-    Stitcher stitcher(grid, {}, sink);
+    EncoderSink sink(encoder, 32, 32);
+    WriteBehind behind(sink, [&] { ++calls; });
+    Stitcher stitcher(grid, {}, behind);
     for (const windows::Window& window : grid.windows) {
       const fs::path path = folder_ / "frames.mkv";
       video::FrameWriter writer(path, 48, 48, options.rate);
       for (std::int64_t g = window.frames.first; g <= window.frames.last; ++g) writer.write(framed_barcode(g));
       writer.finish();
       FileSource source(path);
-      stitcher.add_window(source);
+      ReadAhead ahead(source);
+      stitcher.add_window(ahead);
     }
+    behind.finish();
     const fs::path final_path = folder_ / ("out" + std::to_string(request.frames) + ".mp4");
     encoder.publish(final_path);
     EXPECT_EQ(calls, request.frames);

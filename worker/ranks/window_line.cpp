@@ -15,7 +15,7 @@
 #include "pipeline/video/errors.hpp"
 #include "pipeline/video/image_fit.hpp"
 #include "pipeline/windows/grid.hpp"
-#include "worker/ranks/belt.hpp"
+#include "threads/belt.hpp"
 #include "worker/ranks/kept_work.hpp"
 #include "worker/ranks/published_window.hpp"
 #include "worker/ranks/publisher.hpp"
@@ -52,7 +52,7 @@ struct WindowLine::Impl {
         decoding([this] { work(decodes, [this](Denoised window) { decode(std::move(window)); }); }) {}
 
   template <typename Work, typename Do>
-  void work(Belt<Work>& belt, const Do& act) {
+  void work(threads::Belt<Work>& belt, const Do& act) {
     // LibTorch keeps the number of threads per calling thread.
     at::set_num_threads(setup.threads);
     while (std::optional<Work> next = belt.next()) act(std::move(*next));
@@ -75,8 +75,8 @@ struct WindowLine::Impl {
   void decode(Denoised window);
 
   Setup setup;
-  Belt<TaskOrder> orders;
-  Belt<Denoised> decodes;
+  threads::Belt<TaskOrder> orders;
+  threads::Belt<Denoised> decodes;
   std::thread denoising;
   std::thread decoding;
 };

@@ -6,6 +6,8 @@
 #include "pipeline/artifacts/file.hpp"
 #include "pipeline/artifacts/sha256.hpp"
 #include "pipeline/artifacts/window_artifact.hpp"
+#include "pipeline/stitcher/read_ahead.hpp"
+#include "pipeline/video/frame_writer.hpp"
 #include "worker/stitcher/sidecar.hpp"
 
 namespace reelfarm::worker {
@@ -92,8 +94,9 @@ StitchJob::StitchJob(const queue::Lease& lease, const std::vector<queue::TaskRec
       partial_path_(make_partial_path(data, spec_, token_, video::parse_codec(spec_.stitch.codec))),
       encoding_(encoder_options(spec_.stitch, encoding)),
       encoder_(partial_path_, encoding_),
-      sink_(encoder_, spec_.stitch.width, spec_.stitch.height, std::move(after_frame)),
-      stitcher_(grid_of(job_spec_, spec_.stitch, tasks), {}, sink_) {}
+      sink_(encoder_, spec_.stitch.width, spec_.stitch.height),
+      behind_(sink_, std::move(after_frame)),
+      stitcher_(grid_of(job_spec_, spec_.stitch, tasks), {}, behind_) {}
 
 StitchJob::~StitchJob() {
   std::error_code ignored;
@@ -129,8 +132,9 @@ void StitchJob::advance(const std::vector<queue::TaskRecord>& tasks) {
     if (!artifacts::is_lost(error)) throw;
     throw LostWindow(task, error.what());
   }
-  stitcher::FileSource source(frames);
-  stitcher_.add_window(source);
+  stitcher::FileSource file(frames, video::FrameWriter::kSlices);
+  stitcher::ReadAhead ahead(file);
+  stitcher_.add_window(ahead);
 }
 
 bool StitchJob::complete(const std::vector<queue::TaskRecord>& tasks) const {
@@ -146,6 +150,7 @@ std::string StitchJob::base_name(bool partial) const {
 queue::FinishReport StitchJob::publish(const std::vector<queue::TaskRecord>& tasks) {
   const bool partial = !stitcher_.complete();
   if (partial) stitcher_.finish_early();
+  behind_.finish();
   artifacts::create_folders(data_.videos());
   const std::string name = base_name(partial);
   video_path_ = data_.videos() / (name + video::extension_of(encoding_.codec));

@@ -10,6 +10,7 @@
 
 #include "pipeline/stitcher/stitcher.hpp"
 #include "pipeline/stitcher/video_io.hpp"
+#include "pipeline/stitcher/write_behind.hpp"
 #include "pipeline/video/encoder.hpp"
 #include "queue/data_folder.hpp"
 #include "queue/job_store.hpp"
@@ -32,7 +33,8 @@ class LostWindow : public std::runtime_error {
 
 struct EncodingChoice {
   std::string preset;  ///< empty: the codec's default
-  int threads = 4;     ///< decides the bytes, like the fingerprint of a group: the same on all stitchers of a farm
+  /// Decides the bytes, like the fingerprint of a group: the same on all stitchers of a farm.
+  int threads = video::EncoderOptions{}.threads;
 };
 
 /// One stitch task that is held: follows the job's windows and writes them into a file that plays while it grows.
@@ -50,7 +52,7 @@ class StitchJob {
 
   const queue::FencingToken& token() const { return token_; }
   const std::string& job() const { return spec_.job; }
-  std::int64_t frames() const { return encoder_.frames(); }
+  std::int64_t frames() const { return stitcher_.frames_written(); }
   std::int64_t windows() const { return stitcher_.next_window(); }
 
   /// Whether the next window is done, by these records.
@@ -81,6 +83,7 @@ class StitchJob {
   video::EncoderOptions encoding_;
   video::VideoEncoder encoder_;
   stitcher::EncoderSink sink_;
+  stitcher::WriteBehind behind_;
   stitcher::Stitcher stitcher_;
 };
 
