@@ -103,7 +103,7 @@ class NullSink : public stitcher::FrameSink {
 
 std::vector<video::Image> read_all(const fs::path& window) {
   std::vector<video::Image> frames;
-  stitcher::FileSource source(window, video::FrameWriter::kSlices);
+  stitcher::FileSource source(window, video::FrameWriter::kThreads);
   for (video::Image frame; source.next(frame);) frames.push_back(frame);
   return frames;
 }
@@ -152,7 +152,7 @@ struct Bench {
     SamplingSink sampling(sink, frames);
     if (beside) {
       stitcher::WriteBehind behind(sampling);
-      stitch(behind, true, video::FrameWriter::kSlices);
+      stitch(behind, true, video::FrameWriter::kThreads);
       behind.finish();
     } else {
       stitch(sampling, false, 2);
@@ -169,7 +169,7 @@ struct Bench {
   }
 
   void write_window(const std::vector<video::Image>& pictures) const {
-    video::FrameWriter writer(folder / "again.mkv", size.width, size.height, kRate, video::FrameWriter::kSlices);
+    video::FrameWriter writer(folder / "again.mkv", size.width, size.height, kRate, video::FrameWriter::kThreads);
     for (const video::Image& picture : pictures) writer.write(picture);
     writer.finish();
   }
@@ -197,7 +197,7 @@ void measure(const Bench& bench, int repeat) {
     run(in_turn, bench.frames, [&] { bench.whole(false, ignored); });
     run(without_encoder, bench.frames, [&] {
       NullSink sink;
-      bench.stitch(sink, true, video::FrameWriter::kSlices);
+      bench.stitch(sink, true, video::FrameWriter::kThreads);
     });
   }
   // The bare encoder gets the same pictures from memory, so this comes after memory was measured.

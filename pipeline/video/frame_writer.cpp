@@ -1,5 +1,6 @@
 #include "pipeline/video/frame_writer.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "pipeline/video/detail/av_output.hpp"
@@ -11,6 +12,9 @@ namespace {
 
 // FFmpeg's FFV1 does not give single pixels back as they were.
 constexpr int kSmallestSide = 16;
+
+// The sides from which a slice of sixteen is at least 64 pixels wide and high.
+constexpr int kManySlicesSide = 256;
 
 }  // namespace
 
@@ -43,7 +47,7 @@ struct FrameWriter::Impl {
     codec->framerate = av_inv_q(time_base);
     codec->gop_size = 1;
     codec->level = 3;
-    codec->slices = FrameWriter::kSlices;
+    codec->slices = FrameWriter::slices_of(width, height);
     codec->thread_count = threads;
     codec->thread_type = FF_THREAD_SLICE;
     codec->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -81,6 +85,11 @@ struct FrameWriter::Impl {
     }
   }
 };
+
+// FFmpeg's FFV1 takes 4, 6, 9, 12, 15, 16 and more, in rows and columns.
+int FrameWriter::slices_of(int width, int height) {
+  return std::min(width, height) < kManySlicesSide ? 4 : 16;
+}
 
 FrameWriter::FrameWriter(const std::filesystem::path& path, int width, int height, const windows::FrameRate& rate,
                          int threads)

@@ -13,8 +13,11 @@ namespace reelfarm::video {
 /// Matroska. Lossless; the same frames give the same bytes whatever `threads` is. VideoReader reads it back.
 class FrameWriter {
  public:
-  /// Part of the bytes, unlike the number of threads, which share the slices.
-  static constexpr int kSlices = 4;
+  /// Where somebody waits for a window to be written or read.
+  static constexpr int kThreads = 8;
+
+  /// What threads share: part of the bytes, unlike their number. Small frames are not worth many.
+  static int slices_of(int width, int height);
 
   /// At least 16 pixels a side. Throws VideoError and artifacts::StorageError, as do the other methods.
   FrameWriter(const std::filesystem::path& path, int width, int height, const windows::FrameRate& rate,

@@ -27,7 +27,8 @@ class Frames : public testing::VideoTest {
 
 TEST_F(Frames, ComeBackBitForBitAtEverySize) {
   for (const auto& [width, height] :
-       {std::pair(64, 48), std::pair(16, 16), std::pair(33, 17), std::pair(17, 400), std::pair(272, 160)}) {
+       {std::pair(64, 48), std::pair(16, 16), std::pair(33, 17), std::pair(17, 400), std::pair(272, 160),
+        std::pair(256, 256), std::pair(300, 257), std::pair(960, 544)}) {
     std::vector<Image> frames;
     for (std::uint32_t i = 0; i < 4; ++i) frames.push_back(testing::noise(width, height, i));
     frames.push_back(testing::moving_picture(width, height, 9));
@@ -58,6 +59,8 @@ TEST_F(Frames, GiveTheSameBytesAgainWithAnyThreads) {
   const auto one = testing::bytes_of(write("one.mkv", frames, 1));
   EXPECT_EQ(testing::bytes_of(write("again.mkv", frames, 1)), one);
   EXPECT_EQ(testing::bytes_of(write("three.mkv", frames, 3)), one);
+  const std::vector<Image> large = {testing::noise(272, 256, 1), testing::noise(272, 256, 2)};
+  EXPECT_EQ(testing::bytes_of(write("eight.mkv", large, 8)), testing::bytes_of(write("one.mkv", large, 1)));
 }
 
 TEST_F(Frames, AreSkippedWithoutDecoding) {

@@ -82,7 +82,7 @@ WindowPublisher::WindowPublisher(const fs::path& data, const TaskOrder& order, c
       staging_(data / order.folder, attempt_name(order)),
       // The next window's decode waits for this one's file.
       writer_(staging_.path() / artifacts::kFramesFile, order.width, order.height, windows::FrameRate{kPlaybackRate, 1},
-              video::FrameWriter::kSlices) {}
+              video::FrameWriter::kThreads) {}
 
 void WindowPublisher::write(const at::Tensor& frames) {
   for (std::int64_t index = 0; index < frames.size(0); ++index) writer_.write(render::to_image(frames, index));

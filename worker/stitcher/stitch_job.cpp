@@ -132,7 +132,7 @@ void StitchJob::advance(const std::vector<queue::TaskRecord>& tasks) {
     if (!artifacts::is_lost(error)) throw;
     throw LostWindow(task, error.what());
   }
-  stitcher::FileSource file(frames, video::FrameWriter::kSlices);
+  stitcher::FileSource file(frames, video::FrameWriter::kThreads);
   stitcher::ReadAhead ahead(file);
   stitcher_.add_window(ahead);
 }
