@@ -131,8 +131,6 @@ struct Bench {
   fs::path window;
   std::int64_t frames = 0;
 
-  stitcher::EncoderSink sink_of(video::VideoEncoder& encoder) const { return {encoder, size.width, size.height}; }
-
   void stitch(stitcher::FrameSink& sink, bool beside, int threads) const {
     stitcher::Stitcher work(grid, {}, sink);
     while (!work.complete()) {
@@ -148,7 +146,7 @@ struct Bench {
 
   void whole(bool beside, std::vector<std::pair<std::int64_t, double>>& memory) const {
     video::VideoEncoder encoder(folder / "partial", encoding);
-    stitcher::EncoderSink sink = sink_of(encoder);
+    stitcher::EncoderSink sink(encoder, size.width, size.height);
     SamplingSink sampling(sink, frames);
     if (beside) {
       stitcher::WriteBehind behind(sampling);

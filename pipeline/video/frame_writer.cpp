@@ -16,6 +16,12 @@ constexpr int kSmallestSide = 16;
 // The sides from which a slice of sixteen is at least 64 pixels wide and high.
 constexpr int kManySlicesSide = 256;
 
+// What threads share: part of the bytes, unlike their number. Small frames are not worth many. FFmpeg's FFV1 takes 4,
+// 6, 9, 12, 15, 16 and more, in rows and columns.
+int slices_of(int width, int height) {
+  return std::min(width, height) < kManySlicesSide ? 4 : 16;
+}
+
 }  // namespace
 
 struct FrameWriter::Impl {
@@ -47,7 +53,7 @@ struct FrameWriter::Impl {
     codec->framerate = av_inv_q(time_base);
     codec->gop_size = 1;
     codec->level = 3;
-    codec->slices = FrameWriter::slices_of(width, height);
+    codec->slices = slices_of(width, height);
     codec->thread_count = threads;
     codec->thread_type = FF_THREAD_SLICE;
     codec->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -85,11 +91,6 @@ struct FrameWriter::Impl {
     }
   }
 };
-
-// FFmpeg's FFV1 takes 4, 6, 9, 12, 15, 16 and more, in rows and columns.
-int FrameWriter::slices_of(int width, int height) {
-  return std::min(width, height) < kManySlicesSide ? 4 : 16;
-}
 
 FrameWriter::FrameWriter(const std::filesystem::path& path, int width, int height, const windows::FrameRate& rate,
                          int threads)

@@ -16,9 +16,6 @@ class FrameWriter {
   /// Where somebody waits for a window to be written or read.
   static constexpr int kThreads = 8;
 
-  /// What threads share: part of the bytes, unlike their number. Small frames are not worth many.
-  static int slices_of(int width, int height);
-
   /// At least 16 pixels a side. Throws VideoError and artifacts::StorageError, as do the other methods.
   FrameWriter(const std::filesystem::path& path, int width, int height, const windows::FrameRate& rate,
               int threads = 2);
