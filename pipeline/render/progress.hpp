@@ -5,13 +5,15 @@
 
 namespace reelfarm::render {
 
-/// The stages of a window, in order. Names as in the queue's progress records.
-enum class Phase { load, encode, step, decode, write };
+/// The stages of a program's start (load, warm_up) and of a window, in order. Names as in the queue's progress records.
+enum class Phase { load, warm_up, encode, step, decode, write };
 
 constexpr const char* name_of(Phase phase) {
   switch (phase) {
     case Phase::load:
       return "load";
+    case Phase::warm_up:
+      return "warm-up";
     case Phase::encode:
       return "encode";
     case Phase::step:

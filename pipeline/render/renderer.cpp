@@ -4,8 +4,10 @@
 
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "parallel/all_or_none.hpp"
@@ -23,6 +25,7 @@
 #include "pipeline/vae/frames.hpp"
 #include "pipeline/vae/shared_decode.hpp"
 #include "pipeline/vae/shared_encode.hpp"
+#include "pipeline/vae/tile_plan.hpp"
 
 namespace reelfarm::render {
 namespace {
@@ -34,6 +37,7 @@ void tell(const OnProgress& on_progress, Phase phase, double fraction, int step 
 }  // namespace
 
 struct Renderer::Models {
+  std::filesystem::path bundle;
   weights::BundleManifest manifest;
   Options options;
   // Encoding a prompt is for one thread at a time, and const for everybody else.
@@ -74,7 +78,8 @@ Renderer::Renderer(const weights::Bundle& bundle, Options options, const OnProgr
     Networks networks = Networks::load(bundle, options.placement, options.residency, [&](double part) {
       tell(on_progress, Phase::load, kPrompts + (1 - kPrompts) * part);
     });
-    models_ = std::make_unique<Models>(Models{.manifest = bundle.manifest(),
+    models_ = std::make_unique<Models>(Models{.bundle = bundle.path(),
+                                              .manifest = bundle.manifest(),
                                               .options = options,
                                               .prompts = std::move(prompts),
                                               .networks = std::move(networks)});
@@ -106,6 +111,12 @@ const std::string& Renderer::way_of_heads() const {
 std::vector<std::int64_t> Renderer::latent_shape(int width, int height, std::int64_t num_latents) const {
   const int scale = models_->manifest.vae_scale_spatial;
   return {1, models_->manifest.latent_channels, num_latents, height / scale, width / scale};
+}
+
+std::size_t Renderer::decode_tiles(int width, int height, std::int64_t num_latents) const {
+  const std::vector<std::int64_t> shape = latent_shape(width, height, num_latents);
+  return vae::decode_plan(models_->networks.vae->config(), models_->options.tiles, shape[2], shape[3], shape[4])
+      .tiles();
 }
 
 void Renderer::check_prompt(const std::string& prompt) const {
@@ -249,8 +260,15 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
     condition = dit::LatentCondition::prefix(given, request.num_latents);
   }
   tell(on_progress, Phase::encode, 1.0);
-  return models.sample(kVideoTransformer, text, request, condition, request.resume.value_or(StepState{0, noise}),
-                       manifest.uses_guidance, on_progress, on_step);
+  const at::Tensor latents =
+      models.sample(kVideoTransformer, text, request, condition, request.resume.value_or(StepState{0, noise}),
+                    manifest.uses_guidance, on_progress, on_step);
+  if (!latents.isfinite().all().item<bool>()) {
+    throw std::runtime_error("the latents hold NaN or infinity after " + std::to_string(request.steps) +
+                             " steps: `reelfarm bundle verify " + models.bundle.string() +
+                             "` names the tensor if a file is damaged; if none is, --dtype fp32 may help");
+  }
+  return latents;
 }
 
 vae::DecodeOptions Renderer::Models::decode_options(const DecodeRequest& request, const OnProgress& on_progress) const {

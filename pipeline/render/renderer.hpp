@@ -95,6 +95,9 @@ class Renderer {
   /// Of the latents of a window: (1, C, L, h, w). `width`, `height` in pixels.
   std::vector<std::int64_t> latent_shape(int width, int height, std::int64_t num_latents) const;
 
+  /// The tiles in which so many latents are decoded. `width`, `height` in pixels.
+  std::size_t decode_tiles(int width, int height, std::int64_t num_latents) const;
+
   /// Throws RequestError when the prompt is empty, not UTF-8, or longer than the encoders take (with both counts).
   void check_prompt(const std::string& prompt) const;
 
@@ -104,6 +107,7 @@ class Renderer {
                          const OnProgress& on_progress = {}) const;
 
   /// Encodes prompt and condition and runs all steps: (1, 16, L, h, w) fp32 latents, as scaled for the transformer.
+  /// Throws std::runtime_error when they hold NaN or infinity.
   at::Tensor denoise(const WindowRequest& request, const OnProgress& on_progress = {},
                      const OnStep& on_step = {}) const;
 

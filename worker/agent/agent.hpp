@@ -22,8 +22,7 @@ struct AgentOptions {
   std::string host;
   LaunchPlan launch;  ///< the agent adds --agent-socket to the program's arguments
   PhaseDeadlines::Settings deadlines;
-  /// One window denoises while the one before is decoded and written; one more until ranks have done their first.
-  int max_leases = 2;
+  int max_leases = 2;                            ///< one window denoises while the one before is decoded and written
   int max_failed_starts = 5;                     ///< in a row, then the agent gives up
   std::chrono::milliseconds restart_pause{200};  ///< after the first death; doubled up to restart_pause_cap
   std::chrono::milliseconds restart_pause_cap{30000};

@@ -79,7 +79,7 @@ void Agent::Impl::claim() {
   if (!rendering() || draining || resting()) return;
   // The ranks have still to let go of what was lost, and the queue may well offer the same task again.
   if (std::ranges::any_of(held, [](const auto& entry) { return entry.second.lost; })) return;
-  const bool hands_full = static_cast<int>(held.size()) >= most_leases();
+  const bool hands_full = static_cast<int>(held.size()) >= options.max_leases;
   if (hands_full || !std::ranges::all_of(held, [](const auto& entry) { return entry.second.past_denoising(); })) return;
   if (!data_is_usable()) return;
   queue::ClaimFilter filter;
@@ -88,7 +88,7 @@ void Agent::Impl::claim() {
   filter.bundle_hash = record.bundle_hash;
   filter.fingerprint = record.fingerprint;
   filter.dtype = record.dtype;
-  filter.max_leases = most_leases();
+  filter.max_leases = options.max_leases;
   std::optional<queue::Lease> lease = store.claim(filter);
   if (!lease) return;
   const queue::FencingToken token = lease->token;

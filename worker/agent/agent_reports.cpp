@@ -17,7 +17,6 @@ void Agent::Impl::report(const std::string& task, decltype(Report::content) cont
 
 void Agent::Impl::on(const Ready& message) {
   ready = true;
-  proven = false;
   failed_starts = 0;
   record.bundle = message.bundle;
   record.bundle_hash = message.bundle_hash;
@@ -60,7 +59,6 @@ void Agent::Impl::on(const TailReady& tail) {
 void Agent::Impl::on(const Done& done) {
   spdlog::info("group={} task={} done: {}", group, done.task, done.file.path);
   const HeldTask* const task = find(done.task);
-  if (task != nullptr && task->lease.task.spec.kind == queue::TaskKind::window) proven = true;
   // The tail once more: a replica that took over since may never have heard of it.
   const auto tail = task ? task->tail : std::nullopt;
   report(done.task, queue::FinishReport{done.file.sha256, artifact_of(done.file), tail, done.metrics}, true);

@@ -62,7 +62,7 @@ struct StopOrder {
 /// agent -> ranks: give up what runs after its step, then exit.
 struct ShutdownOrder {};
 
-/// ranks -> agent, first of all: the weights are resident.
+/// ranks -> agent, once the weights are at hand and a GPU has computed with them.
 struct Ready {
   std::string fingerprint;
   std::string bundle;
@@ -75,10 +75,10 @@ struct Ready {
   int threads = 0;  ///< per rank
 };
 
-/// ranks -> agent: alive and moving. `task` is empty while weights load.
+/// ranks -> agent: alive and moving. `task` is empty until the ranks are ready.
 struct Tick {
   std::string task;
-  std::string phase;  ///< load, encode, step, decode, write
+  std::string phase;  ///< load, warm-up, encode, step, decode, write
   int step = 0;       ///< finished denoise steps
   int steps = 0;
   double fraction = 0;  ///< of the phase, 0..1

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -24,6 +25,7 @@
 #include "pipeline/render/gpu_choice.hpp"
 #include "pipeline/render/memory_choice.hpp"
 #include "pipeline/render/renderer.hpp"
+#include "pipeline/render/warm_up.hpp"
 #include "pipeline/weights/bundle_hash.hpp"
 #include "worker/protocol/line_channel.hpp"
 #include "worker/ranks/options.hpp"
@@ -120,17 +122,27 @@ void serve(worker::LineChannel& channel, worker::WindowLine& line, worker::StopR
   }
 }
 
+void warm_the_gpus(const render::Renderer& renderer, const render::OnProgress& on_progress) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  render::warm_up(renderer, on_progress);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
+  logging::info("a window that nobody sees took " + std::to_string(took.count()) + " ms: the GPUs are warm");
+}
+
 /// Rank 0: the only one that hears from the agent, and that writes.
 void lead(const worker::RanksOptions& options, const Plan& plan, const render::RankGroups* ranks) {
   worker::LineChannel channel = worker::LineChannel::connect(options.agent_socket);
   worker::Reporter reporter([&channel](const worker::Message& message) {
     if (!channel.send(worker::encode(message))) std::_Exit(1);
   });
+  const render::OnProgress tell_agent = [&reporter](const render::Progress& progress) {
+    reporter.tick({"", render::name_of(progress.phase), 0, 0, progress.fraction});
+  };
   const render::Renderer renderer(plan.bundle, {plan.memory.placement, plan.memory.tiles, ranks, plan.memory.residency},
-                                  [&reporter](const render::Progress& progress) {
-                                    reporter.tick({"", render::name_of(progress.phase), 0, 0, progress.fraction});
-                                  });
+                                  tell_agent);
   if (!renderer.way_of_heads().empty()) logging::info(renderer.way_of_heads());
+  if (plan.memory.placement.device.is_cuda()) warm_the_gpus(renderer, tell_agent);
   const worker::Ready ready = ready_of(plan);
   reporter.send(ready);
   worker::StopRequests stops;

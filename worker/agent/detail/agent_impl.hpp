@@ -65,9 +65,6 @@ struct Agent::Impl {
   HeldTask* find(const std::string& task);
   void report(const std::string& task, decltype(Report::content) content, bool ends_lease);
   bool rendering() const { return channel && ready; }
-  /// One more until these ranks have done a window: on a GPU each kernel of their first decode is loaded while the next
-  /// window is denoised, and waits until it pauses. Without a third one to denoise the GPU would wait for that decode.
-  int most_leases() const { return options.max_leases + (options.max_leases > 1 && !proven ? 1 : 0); }
   /// Draining until it is told otherwise, or its hours begin: it stays, and takes nothing.
   bool resting() const { return drain_requested || off_hours; }
 
@@ -82,7 +79,6 @@ struct Agent::Impl {
   std::optional<RanksProcess> ranks;
   std::optional<LineChannel> channel;
   bool ready = false;
-  bool proven = false;  ///< these ranks have done a window
   std::map<std::string, HeldTask> held;
   Outbox outbox;
   std::string loading_phase = "load";
