@@ -80,6 +80,10 @@ const Rows kParts = {
     {"max-memory", "SIZE", "all of it",
      "memory of each GPU, such as 16G; weights that do not fit are streamed from host memory"},
     {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
+    {"tiles", "PLAN", "diffusers",
+     "how a decode is cut: diffusers, diffusers-spatial (least memory, and taken where that is short), medium "
+     "(quickest by 4 "
+     "or 8 GPUs), long, whole or tencent"},
     {"threads", "N", "cores / ranks", "CPU threads of each rank; of up: cores / all ranks"},
     {"hours", "SPANS", "round the clock",
      "times of day at which the groups work, as 20:00-07:00, several with commas between, in their machine's time "

@@ -85,7 +85,7 @@ std::vector<ChildPlan> worker_plans(const Arguments& arguments, const queue::Dat
     auto& words = plan.arguments;
     words.insert(words.end(), {"--bundle", bundle.string(), "--ranks", std::to_string(ranks), "--threads",
                                std::to_string(threads), "--gpu", std::to_string(group * ranks)});
-    for (const char* name : {"device", "dtype", "mesh", "max-memory", "settle", "hours"})
+    for (const char* name : {"device", "dtype", "mesh", "tiles", "max-memory", "settle", "hours"})
       pass_on(name, arguments, plan);
     plans.push_back(std::move(plan));
   }

@@ -3,7 +3,7 @@
 //
 //   forward FRAMES UxR      one forward over all ranks, and what each exchange costs next to a bare one of that size
 //   forward FRAMES alone    each rank computes a whole one, all at once
-//   decode FRAMES           one decode to 8-bit frames in host memory, with the default tile plan
+//   decode FRAMES TILES     one decode to 8-bit frames in host memory, with that tile plan
 //
 // FRAMES are those of the latents. Medians; random latents and text.
 #include <ATen/ATen.h>
@@ -47,15 +47,15 @@ class Measurements {
   nlohmann::json measure(const std::string& line) {
     std::istringstream words(line);
     std::string what;
-    std::string mesh;
-    words >> what >> clip_.frames >> mesh;
+    std::string how;
+    words >> what >> clip_.frames >> how;
     if (what != "forward" && what != "decode")
       throw std::invalid_argument("'" + line + "': expected forward or decode");
     at::manual_seed(1);  // all ranks need the same latents and text
-    if (what == "decode") return bench::decode_scaling(vae(), world_, clip_);
+    if (what == "decode") return bench::decode_scaling(vae(), world_, clip_, how);
     const bench::ForwardScaling forward(transformer(), world_, clip_);
-    if (mesh == "alone") return forward.alone();
-    return forward.over(parallel::parse_mesh(mesh, world_.size(), transformer().config().num_heads));
+    if (how == "alone") return forward.alone();
+    return forward.over(parallel::parse_mesh(how, world_.size(), transformer().config().num_heads));
   }
 
  private:

@@ -20,7 +20,8 @@ double median_of(const std::function<void()>& work) {
 
 }  // namespace
 
-nlohmann::json decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup& world, const Clip& clip) {
+nlohmann::json decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup& world, const Clip& clip,
+                              const std::string& plan) {
   if (world.rank() != 0) {
     vae::follow_decodes(vae, world);
     return {};
@@ -28,8 +29,8 @@ nlohmann::json decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup&
   const at::Tensor latents =
       at::randn({1, vae.config().latent_channels, clip.frames, clip.height, clip.width}).to(vae.placement().device);
   const auto to_host = [](const vae::FrameChunk& chunk) { chunk.rgb8.cpu(); };
-  const vae::DecodeOptions options;
-  const vae::TilePlan tiles = vae::decode_plan(vae.config(), options.plan, clip.frames, clip.height, clip.width);
+  const vae::DecodeOptions options{.plan = plan};
+  const vae::TilePlan tiles = vae::decode_plan(vae.config(), plan, clip.frames, clip.height, clip.width);
   peak_gib(vae.placement().device);
   double seconds = 0;
   if (world.size() == 1) {
@@ -38,10 +39,8 @@ nlohmann::json decode_scaling(const vae::CausalVae& vae, parallel::ProcessGroup&
     const vae::DecodeLeader leader(vae, world);
     seconds = median_of([&] { leader.decode(latents, options, to_host); });
   }
-  return {{"seconds", seconds},
-          {"plan", options.plan},
-          {"tiles", tiles.frames.size() * tiles.rows.size() * tiles.columns.size()},
-          {"peak_gib", peak_gib(vae.placement().device)}};
+  return {
+      {"seconds", seconds}, {"plan", plan}, {"tiles", tiles.tiles()}, {"peak_gib", peak_gib(vae.placement().device)}};
 }
 
 }  // namespace reelfarm::bench

@@ -8,7 +8,7 @@ import time
 import pathlib
 
 from gpu_load import SAMPLE_MS, GpuLoad
-from steps import PROMPT
+from steps import PROMPT, plan_key
 
 LOOK_SECONDS = 1.0
 ENDED = ("done", "failed", "cancelled")
@@ -27,7 +27,7 @@ class Farm:
         self.environment = {**os.environ, "PATH": f"{options.programs}:{os.environ['PATH']}",
                             "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         self.up = ["up", "--detach", "--bundle", options.bundle, "--groups", groups, "--ranks", ranks, "--device", options.device,
-                   "--dtype", dtype, *([] if options.on_gpus else ["--threads", options.threads])]
+                   "--dtype", dtype, "--tiles", options.tiles, *([] if options.on_gpus else ["--threads", options.threads])]
 
     def run(self, *words, check=True):
         done = subprocess.run([self.command, *map(str, words), "--data", self.data], capture_output=True, text=True,
@@ -114,7 +114,7 @@ def measure(options, groups, ranks, dtype, jobs):
 
 def record_queue(options, records, what, groups, ranks, dtype, jobs):
     key = {"device": options.device_name, "what": what, "size": options.size, "frames": options.job_frames, "dtype": dtype,
-           "ranks": ranks, "groups": groups, "jobs": jobs}
+           "ranks": ranks, "groups": groups, "jobs": jobs, **plan_key(options)}
     if records.has(key) or options.deadline.passed():
         return
     try:

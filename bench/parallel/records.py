@@ -4,7 +4,7 @@ import json
 import sys
 import time
 
-KEY = ("device", "what", "size", "frames", "dtype", "ranks", "mesh", "groups", "jobs")
+KEY = ("device", "what", "size", "frames", "dtype", "ranks", "mesh", "plan", "groups", "jobs")
 
 
 def key_of(record):

@@ -6,6 +6,8 @@ from ranks import Program, ProgramError
 
 TEXT = 256  # tokens of a prompt, as long as the encoders of the published models let it be
 PROMPT = "among the clouds a dark black square tile circling in a counterclockwise direction."
+USUAL_TILES = "diffusers"
+DECODE_PLANS = (USUAL_TILES, "medium")
 VAE_SPATIAL, VAE_TEMPORAL = 8, 4
 
 
@@ -59,10 +61,16 @@ def measure_parallel(options, records):
                     for mesh in meshes(ranks, heads, options.on_gpus):
                         plan.add(f"forward {latents} {mesh}", what="forward", frames=frames, mesh=mesh)
                 if "decode" in options.what:
-                    plan.add(f"decode {latents}", what="decode", frames=frames,
-                             dtype="bf16" if dtype.startswith("fp8") else dtype)
+                    for tiles in DECODE_PLANS:
+                        plan.add(f"decode {latents} {tiles}", what="decode", frames=frames, plan=tiles,
+                                 dtype="bf16" if dtype.startswith("fp8") else dtype)
             plan.run([options.programs / "bench_parallel", options.bundle, options.device, dtype, height, width, TEXT],
                      lambda program, line: json.loads(program.ask(line)))
+
+
+def plan_key(options):
+    """Of what is measured with another tile plan than the usual one."""
+    return {} if options.tiles == USUAL_TILES else {"plan": options.tiles}
 
 
 def measure_clip(options, records):
@@ -72,7 +80,7 @@ def measure_clip(options, records):
         for ranks in options.ranks:
             plan = Plan(options, records, ranks, dtype)
             for frames in options.frames:
-                plan.add(f"{frames} 0 {PROMPT}", what="clip", frames=frames)
+                plan.add(f"{frames} 0 {PROMPT}", what="clip", frames=frames, **plan_key(options))
             loaded = []
 
             def clip(program, line):
@@ -84,4 +92,4 @@ def measure_clip(options, records):
                 return {**dict(zip(names, runs[-1])), "runs": [run[0] for run in runs], "load_gib": loaded[0]}
 
             plan.run([options.programs / "bench_clip", options.bundle, dtype, options.threads, options.device, width, height,
-                      "diffusers", options.bundle / "images"], clip)
+                      options.tiles, options.bundle / "images"], clip)

@@ -3,6 +3,7 @@
 import math
 
 import model
+from steps import USUAL_TILES
 
 AIM = {2: 1.95, 4: 3.8, 8: 7.2}
 KNOWN = {"xDiT, H100": {2: 2.06, 4: 3.70, 8: 5.64}, "LightX2V, its model": {8: 6.9}}
@@ -47,7 +48,8 @@ class Results:
         """Speed-up over one rank, None where that was not measured."""
         if record is None:
             return None
-        one = self.best(record["what"], frames=record["frames"], dtype=record["dtype"], ranks=1)
+        one = self.best(record["what"], frames=record["frames"], dtype=record["dtype"], ranks=1,
+                        plan=record.get("plan"))
         # Ranks that each do the whole are that many forwards.
         work = record["ranks"] if record.get("mesh") == "alone" else 1
         return one and work * one["seconds"] / record["seconds"]
@@ -56,6 +58,10 @@ class Results:
 def beyond(times, ranks):
     """The share of a forward over so many ranks that a perfect split would not take: exchanges that nothing hides, above all."""
     return "" if times is None else f"{100 * (1 - times / ranks):.1f} %"
+
+
+def tiles_of(record):
+    return record.get("plan", USUAL_TILES)
 
 
 def exchanges_of(record):
@@ -92,8 +98,8 @@ def print_steps(results, size):
           [[str(record["frames"]), str(record["ranks"]), f"{record['plan']}, {record['tiles']}", figure(record["seconds"], 3, " s"),
             figure(results.times(record))] for record in results.of("decode")])
     table("A clip: image and prompt to 8-bit frames in host memory, 4 steps",
-          ["frames", "type", "ranks", "all", "times", "encoders", "steps", "decode", "peak of tensors, rank 0"],
-          [[str(record["frames"]), record["dtype"], str(record["ranks"]), figure(record["seconds"], 2, " s"),
+          ["frames", "type", "tiles", "ranks", "all", "times", "encoders", "steps", "decode", "peak of tensors, rank 0"],
+          [[str(record["frames"]), record["dtype"], tiles_of(record), str(record["ranks"]), figure(record["seconds"], 2, " s"),
             figure(results.times(record)), *(figure(record[name]) for name in ("encoders", "steps", "decode")),
             figure(record["peak_gib"], 1, " GiB")] for record in results.of("clip")])
 
@@ -122,8 +128,8 @@ def shares(record, name):
 
 def print_video(results):
     table(f"One video by one group, from `reelfarm enqueue` to its .mp4; the aim is {VIDEO_AIM}",
-          ["frames", "type", "ranks", "all", "times", "a window (median)", "GPU idle (NVML)", "once it is busy"],
-          [[str(record["frames"]), record["dtype"], str(record["ranks"]),
+          ["frames", "type", "tiles", "ranks", "all", "times", "a window (median)", "GPU idle (NVML)", "once it is busy"],
+          [[str(record["frames"]), record["dtype"], tiles_of(record), str(record["ranks"]),
             figure(record["seconds"], 1, " s") + ("" if record["whole"] else ", cut off"),
             figure(results.times(record)) if record["whole"] else "", figure(record["report"]["median_seconds"], 1, " s"),
             *(shares(record, name) for name in ("gpu_idle", "gpu_waits"))] for record in results.of("video")])
@@ -132,21 +138,22 @@ def print_video(results):
 def print_farm(results):
     records = results.of("farm")
     table("Farm: videos through `reelfarm up`",
-          ["type", "groups x ranks", "queue", "seconds", "videos an hour", "first video", "GPU idle (NVML)", "once it is busy", "frames a minute (reelfarm report)"],
-          [[record["dtype"], f"{record['groups']} x {record['ranks']}", f"{record['jobs']} of {record['frames']} frames"
+          ["type", "tiles", "groups x ranks", "queue", "seconds", "videos an hour", "first video", "GPU idle (NVML)", "once it is busy", "frames a minute (reelfarm report)"],
+          [[record["dtype"], tiles_of(record), f"{record['groups']} x {record['ranks']}", f"{record['jobs']} of {record['frames']} frames"
             + ("" if record["whole"] else f", cut off after {record['seconds']:.0f} s"), figure(record["seconds"], 0),
             figure(record["videos_per_hour"]), figure(record["first_video"], 0, " s"),
             *(shares(record, name) for name in ("gpu_idle", "gpu_waits")),
             figure(record["report"]["frames_per_minute"], 1)] for record in records])
-    for key in sorted({(record["dtype"], record["groups"] * record["ranks"], record["jobs"], record["frames"]) for record in records}):
-        dtype, gpus, jobs, frames = key
+    for key in sorted({(record["dtype"], record["groups"] * record["ranks"], record["jobs"], record["frames"], tiles_of(record))
+                       for record in records}):
+        dtype, gpus, jobs, frames, tiles = key
         rivals = sorted((record for record in records if (record["dtype"], record["groups"] * record["ranks"], record["jobs"],
-                                                          record["frames"]) == key), key=lambda one: -one["videos_per_hour"])
+                                                          record["frames"], tiles_of(record)) == key), key=lambda one: -one["videos_per_hour"])
         if len(rivals) < 2:
             continue
         best, worst = rivals[0], rivals[-1]
         quickest = min(rivals, key=lambda one: math.inf if one["first_video"] is None else one["first_video"])
-        print(f"\n{jobs} videos of {frames} frames on {gpus} ranks, {dtype}: --groups {best['groups']} --ranks {best['ranks']} makes most, "
+        print(f"\n{jobs} videos of {frames} frames on {gpus} ranks, {dtype}, tiles {tiles}: --groups {best['groups']} --ranks {best['ranks']} makes most, "
               f"{best['videos_per_hour'] / worst['videos_per_hour']:.2f} times what --groups {worst['groups']} --ranks {worst['ranks']} makes"
               + ("" if quickest["first_video"] is None else
                  f"; the first video comes soonest from --groups {quickest['groups']} --ranks {quickest['ranks']}") + ".")

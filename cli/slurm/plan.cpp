@@ -130,7 +130,7 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   };
   check_hours(arguments);
   for (const char* name :
-       {"device", "dtype", "max-memory", "mesh", "threads", "settle", "farm", "hours", "log-format"}) {
+       {"device", "dtype", "max-memory", "mesh", "tiles", "threads", "settle", "farm", "hours", "log-format"}) {
     pass_on(name, plan.worker_options);
   }
   for (const char* name : {"high-water", "output-root", "settle", "farm", "log-format"}) {

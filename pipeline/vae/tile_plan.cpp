@@ -21,6 +21,7 @@ constexpr std::array kPlans = {
     TileSizes{"whole", false, false, 0, 0, 0, 0},
     TileSizes{"diffusers", true, false, 16, 12, 0, 0},
     TileSizes{"diffusers-spatial", true, true, 16, 12, 256, 192},
+    TileSizes{"medium", true, false, 20, 16, 0, 0},
     TileSizes{"long", true, false, 32, 28, 0, 0},
     TileSizes{"tencent", true, true, 64, 48, 256, 192},
 };

@@ -42,6 +42,7 @@ enum class DecodeOrder { forward, last_first };
 ///   whole              no tiles; the result other plans approximate
 ///   diffusers          16 frames every 12 in time, whole frames; what AutoencoderKLHunyuanVideo does unasked
 ///   diffusers-spatial  the same with 256 pixels every 192 in height and width; its enable_tiling()
+///   medium             20 frames every 16, whole frames: the eight tiles of 121 frames divide by the GPUs of a node
 ///   long               32 frames every 28, whole frames: three quarters of the work of `diffusers`, twice its memory
 ///   tencent            64 frames every 48, 256 pixels every 192; the tiling of the original HunyuanVideo code
 const std::vector<std::string_view>& tile_plan_names();

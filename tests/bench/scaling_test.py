@@ -59,9 +59,10 @@ class Scaling(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         records = self.records()
         self.assertEqual([record for record in records if "error" in record], [])
-        measured = {(record["what"], record["ranks"], record.get("mesh"), record.get("groups")) for record in records}
+        measured = {(record["what"], record["ranks"], record.get("mesh") or record.get("plan"), record.get("groups")) for record in records}
         self.assertEqual(measured, {("forward", 1, "alone", None), ("forward", 2, "alone", None), ("forward", 2, "2x1", None),
-                                    ("forward", 2, "1x2", None), ("decode", 1, None, None), ("decode", 2, None, None),
+                                    ("forward", 2, "1x2", None), ("decode", 1, "diffusers", None), ("decode", 2, "diffusers", None),
+                                    ("decode", 1, "medium", None), ("decode", 2, "medium", None),
                                     ("clip", 1, None, None), ("clip", 2, None, None),
                                     ("video", 1, None, 1), ("video", 2, None, 1),
                                     ("farm", 1, None, 2), ("farm", 2, None, 1)})
@@ -87,7 +88,7 @@ class Scaling(unittest.TestCase):
         table = self.scaling("--table").stdout
         for title in ("One forward", "One decode", "A clip", "Times as fast as one", "One video by one group", "Farm"):
             self.assertIn(f"## {title}", table)
-        self.assertRegex(table, "3 videos of 17 frames on 2 ranks, fp32: --groups . --ranks . makes most")
+        self.assertRegex(table, "3 videos of 17 frames on 2 ranks, fp32, tiles diffusers: --groups . --ranks . makes most")
 
     def test_of_a_queue_that_is_cut_off_whole_windows_count(self):
         words = ("--what", "farm", "--ranks", "1", "--jobs", "200", "--job-frames", "33")

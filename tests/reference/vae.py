@@ -41,12 +41,16 @@ CASES = [
             "whole": [(1, 5, 7), (2, 5, 7), (9, 3, 4), (31, 2, 3)],
             "diffusers": [(1, 5, 7), (4, 5, 7), (5, 5, 7), (9, 3, 4), (31, 2, 3)],
             "diffusers-spatial": [(1, 5, 7), (1, 26, 33), (1, 7, 35), (5, 25, 33)],
+            "medium": [(5, 5, 7), (6, 3, 4), (9, 3, 4), (31, 2, 3)],
+            "long": [(31, 2, 3)],
             "tencent": [(16, 3, 4), (18, 3, 4), (31, 2, 3), (17, 2, 33)],
         },
         encode={
             "whole": [(1, 40, 56), (5, 40, 56), (33, 24, 32)],
             "diffusers": [(1, 40, 56), (13, 24, 32), (17, 24, 32), (41, 24, 32)],
             "diffusers-spatial": [(1, 208, 264), (5, 56, 280), (21, 40, 264)],
+            "medium": [(17, 24, 32), (21, 24, 32), (41, 24, 32)],
+            "long": [(41, 16, 24)],
             "tencent": [(65, 16, 24), (69, 16, 24), (121, 16, 24)],
         },
     ),
@@ -133,10 +137,13 @@ def check_terms(case, vae):
             raise SystemExit(f"{case.name}: zeroing {name} changes the output by {change:.1e} only")
 
 
+FRAMES = {"medium": (20, 16), "long": (32, 28)}  # of a tile, and from one to the next
+
+
 def set_plan(vae, plan):
     vae.use_tiling = False
     vae.use_framewise_encoding = vae.use_framewise_decoding = plan != "whole"
-    vae.tile_sample_min_num_frames, vae.tile_sample_stride_num_frames = 16, 12
+    vae.tile_sample_min_num_frames, vae.tile_sample_stride_num_frames = FRAMES.get(plan, (16, 12))
     if plan == "diffusers-spatial":
         vae.enable_tiling()
     elif plan == "tencent":

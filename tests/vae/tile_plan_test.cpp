@@ -92,6 +92,16 @@ TEST(TilePlan, LongTilesDoThreeQuartersOfTheWorkAtFiveSeconds) {
   EXPECT_EQ(decode_plan(kConfig, "long", 31, 68, 120).tiles(), 5U) << "frames are not cut";
 }
 
+TEST(TilePlan, MediumTilesOfFiveSecondsAreOneForEachGpuOfANode) {
+  const TilePlan plan = decode_plan(kConfig, "medium", 31, 68, 120);
+  EXPECT_EQ(plan.tiles(), 8U) << "frames are not cut";
+  EXPECT_EQ(plan.frames[1],
+            (AxisTile{.input_begin = 4, .input_end = 10, .output_begin = 17, .drop = 1, .blend = 4, .keep = 16}));
+  std::int64_t latents = 0;
+  for (const AxisTile& tile : plan.frames) latents += tile.input_end - tile.input_begin;
+  EXPECT_EQ(latents, 45) << "four fewer than with the plan diffusers";
+}
+
 TEST(TilePlan, TencentTilesAtFiveSecondsOf540pAreFortyFive) {
   EXPECT_EQ(decode_plan(kConfig, "tencent", 31, 68, 120).tiles(), 45U);
   EXPECT_EQ(decode_plan(kConfig, "tencent", 16, 32, 32).tiles(), 1U);

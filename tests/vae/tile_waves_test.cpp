@@ -14,7 +14,7 @@ namespace {
 
 TEST(TileWaves, GiveEveryTileToOneRankInTheOrderAskedFor) {
   const VaeConfig config;
-  for (const char* name : {"whole", "diffusers", "diffusers-spatial", "long", "tencent"}) {
+  for (const char* name : {"whole", "diffusers", "diffusers-spatial", "medium", "long", "tencent"}) {
     for (const std::int64_t latents : {1, 5, 21, 31}) {
       const TilePlan plan = decode_plan(config, name, latents, 68, 120);
       const std::vector<std::size_t> order = tile_order(plan, DecodeOrder::last_first, 5);
