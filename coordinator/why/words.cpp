@@ -82,7 +82,7 @@ std::string group(const Reason& reason, ServerTime now) {
       return who + "renders other bits: its fingerprint is " + one_line(reason.detail, 12) +
              ", and this job began with another";
     case GroupBar::other_dtype:
-      return who + "calculates in " + reason.detail + ", and the job asks for another dtype";
+      return who + "calculates in " + reason.detail;
     case GroupBar::blocklisted:
       return who + "is passed by for this job, whose windows crashed there too often";
     case GroupBar::starting:

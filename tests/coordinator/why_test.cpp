@@ -128,7 +128,7 @@ TEST_F(Why, EachGroupThatDoesNotTakeItHasItsOwnReason) {
   EXPECT_THAT(lines(waiting),
               ElementsAre(HasSubstr("no group that is there takes it"),
                           AllOf(HasSubstr("g1"), HasSubstr("host-of-g1"), HasSubstr("another bundle: magic")),
-                          AllOf(HasSubstr("g2"), HasSubstr("calculates in bf16")),
+                          AllOf(HasSubstr("g2"), HasSubstr("calculates in bf16, and the job asks for fp32")),
                           AllOf(HasSubstr("g3"), HasSubstr("is starting")),
                           AllOf(HasSubstr("g4"), HasSubstr("draining"), HasSubstr("undrain")),
                           AllOf(HasSubstr("g5"), HasSubstr("the bundle is broken")),
