@@ -61,6 +61,8 @@ struct Renderer::Models {
   at::Tensor sample(std::size_t transformer, const dit::TextCondition& text, const WindowRequest& request,
                     const std::optional<dit::LatentCondition>& condition, const StepState& start, bool uses_guidance,
                     const OnProgress& on_progress, const OnStep& on_step) const;
+  /// The latents, unless they are no numbers after so many steps.
+  at::Tensor finite(at::Tensor latents, int steps) const;
   vae::DecodeOptions decode_options(const DecodeRequest& request, const OnProgress& on_progress) const;
 };
 
@@ -197,6 +199,13 @@ at::Tensor Renderer::Models::sample(std::size_t transformer, const dit::TextCond
                       start.latents.to(model.device()), condition, start.steps_done, stepped);
 }
 
+at::Tensor Renderer::Models::finite(at::Tensor latents, int steps) const {
+  if (latents.isfinite().all().item<bool>()) return latents;
+  throw std::runtime_error("the latents hold NaN or infinity after " + std::to_string(steps) +
+                           " steps: `reelfarm bundle verify " + bundle.string() +
+                           "` names the tensor if a file is damaged; if none is, --dtype fp32 may help");
+}
+
 at::Tensor Renderer::first_frame(const std::string& prompt, int width, int height, std::uint64_t seed,
                                  const OnProgress& on_progress) const {
   const Models& models = *models_;
@@ -235,7 +244,9 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
                            ? "the bundle '" + manifest.name + "' animates an image, and the window has none"
                            : "the bundle '" + manifest.name + "' makes video from text alone and takes no image");
   }
-  if (request.resume && request.resume->steps_done == request.steps) return request.resume->latents;
+  if (request.resume && request.resume->steps_done == request.steps) {
+    return models.finite(request.resume->latents, request.steps);
+  }
   const auto turn = models.turn();
   tell(on_progress, Phase::encode, 0.0);
   std::optional<video::Image> seen = request.image;
@@ -260,15 +271,10 @@ at::Tensor Renderer::denoise(const WindowRequest& request, const OnProgress& on_
     condition = dit::LatentCondition::prefix(given, request.num_latents);
   }
   tell(on_progress, Phase::encode, 1.0);
-  const at::Tensor latents =
+  return models.finite(
       models.sample(kVideoTransformer, text, request, condition, request.resume.value_or(StepState{0, noise}),
-                    manifest.uses_guidance, on_progress, on_step);
-  if (!latents.isfinite().all().item<bool>()) {
-    throw std::runtime_error("the latents hold NaN or infinity after " + std::to_string(request.steps) +
-                             " steps: `reelfarm bundle verify " + models.bundle.string() +
-                             "` names the tensor if a file is damaged; if none is, --dtype fp32 may help");
-  }
-  return latents;
+                    manifest.uses_guidance, on_progress, on_step),
+      request.steps);
 }
 
 vae::DecodeOptions Renderer::Models::decode_options(const DecodeRequest& request, const OnProgress& on_progress) const {

@@ -27,10 +27,11 @@ WindowRequest warm_up_window(const Renderer& renderer) {
   const auto tiles = [&](std::int64_t latents) {
     return renderer.decode_tiles(request.width, request.height, latents);
   };
-  const RankGroups* ranks = renderer.options().ranks;
+  const RankGroups* groups = renderer.options().ranks;
+  const std::size_t ranks = groups == nullptr ? 1 : static_cast<std::size_t>(groups->decode->size());
   const std::int64_t longest = std::max(given + 1, windows::latents_for_frames(manifest.window_frames));
   // One more than there are ranks: the last tile is smaller than the others, and kernels depend on the size.
-  const std::size_t wanted = std::min(tiles(longest), ranks ? static_cast<std::size_t>(ranks->decode->size()) + 1 : 2);
+  const std::size_t wanted = std::min(tiles(longest), ranks + 1);
   request.num_latents = given + 1;
   while (tiles(request.num_latents) < wanted) ++request.num_latents;
   return request;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -63,6 +64,14 @@ TEST(WarmUp, ChangesNoBitOfWhatComesAfterItAndReportsOnlyItself) {
   request.prompt = "a red star moving left over the sea";
   request.steps = 2;
   EXPECT_TRUE(at::equal(frames_of(warm, request), frames_of(cold, request)));
+}
+
+TEST(WarmUp, LatentsThatWereKeptAreHeldToTheSame) {
+  const Renderer renderer = on_cpu(kDemo);
+  WindowRequest request = warm_up_window(renderer);
+  const auto shape = renderer.latent_shape(request.width, request.height, request.num_latents);
+  request.resume = StepState{request.steps, at::full(shape, std::numeric_limits<float>::quiet_NaN())};
+  EXPECT_THAT([&] { renderer.denoise(request); }, ThrowsMessage<std::runtime_error>(HasSubstr("hold NaN")));
 }
 
 TEST(WarmUp, FindsWeightsThatGiveNoNumbers) {
