@@ -81,9 +81,8 @@ const Rows kParts = {
      "memory of each GPU, such as 16G; weights that do not fit are streamed from host memory"},
     {"mesh", "UxR", "chosen", "ulysses x ring, the split of a group's ranks"},
     {"tiles", "PLAN", "diffusers",
-     "how a decode is cut: diffusers, diffusers-spatial (least memory, and taken where that is short), medium "
-     "(quickest by 4 "
-     "or 8 GPUs), long, whole or tencent"},
+     "how a decode is cut: diffusers, diffusers-spatial (taken where memory is short), medium (quickest by 4 or 8 "
+     "GPUs), long, whole or tencent"},
     {"threads", "N", "cores / ranks", "CPU threads of each rank; of up: cores / all ranks"},
     {"hours", "SPANS", "round the clock",
      "times of day at which the groups work, as 20:00-07:00, several with commas between, in their machine's time "
@@ -105,9 +104,10 @@ const Rows kSlurmJob = {
     {"bundle", "DIR", "required", "folder with the weights, on storage that the nodes share"},
     {"nodes", "N", "1", "nodes of each group"},
     {"gpus-per-node", "N", "none", "GPUs that a job asks for on each of its nodes"},
-    {"groups-per-job", "N", "1",
-     "groups that share the GPUs of one job, where a job gets whole nodes; then of one node each"},
-    {"ranks-per-node", "N", "a rank for each GPU, or 1", "MPI ranks of a group on each of its nodes"},
+    {"groups-per-job", "N", "one for each GPU",
+     "groups that share the GPUs of one job; 1 without GPUs, over several nodes and with srun"},
+    {"ranks-per-node", "N", "GPUs / groups of a job, or 1",
+     "MPI ranks of a group on each of its nodes; as many as GPUs: one group of them all"},
     {"cpus-per-rank", "N", "of the partition", "cores for each rank"},
     {"time", "TIME", "of the partition", "time limit of each job, as sbatch takes it: 8:00:00"},
     {"drain", "S", "300",
@@ -246,7 +246,7 @@ std::vector<Command> all_commands() {
       {"slurm autoscale", "[-- SBATCH OPTION...]",
        "keep as many groups in Slurm's queue as the farm has work for, none when there is nothing to do", 0, 1000,
        with(with({{"min", "N", "0", "groups at least, while there is work"},
-                  {"max", "N", "4", "groups at most, running and waiting"},
+                  {"max", "N", "4, or one job's", "groups at most, running and waiting"},
                   {"worth", "S", "600", "seconds of work that pay for starting one group"},
                   {"every", "S", "30", "time between two looks"},
                   {"idle-exit", "S", "300", "a group ends after so many seconds with nothing to do"},

@@ -26,13 +26,20 @@ if [[ -n $stage ]]; then
   bundle=$staged
 fi
 
+# Groups that share a job share its cores, as those of `reelfarm up` do: by itself each would take them all.
+threads=()
+if ((groups > 1)) && [[ " ${worker_options[*]} " != *" --threads "* ]]; then
+  share=$(($(env -u OMP_NUM_THREADS nproc) / (groups * ranks)))
+  threads=(--threads "$((share > 0 ? share : 1))")
+fi
+
 # One group; $1: the place of its first GPU among those of the job.
 serve() {
   # Code 3: the farm cannot be reached, its job may be waiting or moving.
   local code=3
   while [[ $code == 3 && $stopping == no ]]; do
     run "${worker[@]}" --redis "file://$data/farm.json" --data "$data" --bundle "$bundle" --ranks "$ranks" --gpu "$1" \
-      --host "$SLURMD_NODENAME" --launcher "$launcher" --wait-for-farm 86400 --idle-exit "$idle_exit" "${worker_options[@]}"
+      --host "$SLURMD_NODENAME" --launcher "$launcher" --wait-for-farm 86400 --idle-exit "$idle_exit" "${threads[@]}" "${worker_options[@]}"
     code=$?
   done
   return "$code"

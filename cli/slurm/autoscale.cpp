@@ -63,13 +63,15 @@ int run_slurm_autoscale(const Arguments& arguments) {
   if (plan.idle_exit_s == 0) plan.idle_exit_s = 300;
   AutoscaleLimits limits;
   limits.least = arguments.integer("min", 0, 0, 10000);
-  limits.most = arguments.integer("max", 4, 1, 10000);
+  // Jobs come and go whole.
+  constexpr std::int64_t kUsualMost = 4;
+  limits.most = arguments.integer("max", plan.jobs_for(kUsualMost) * plan.groups_per_job, 1, 10000);
   limits.worth_s = static_cast<double>(arguments.integer("worth", 600, 1, 86400));
   const std::chrono::seconds pause(arguments.integer("every", 30, 1, 86400));
   if (limits.least > limits.most) throw BadInput("--min is above --max");
   if (limits.most % plan.groups_per_job != 0) {
-    throw BadInput("--max " + std::to_string(limits.most) + " is no multiple of --groups-per-job " +
-                   std::to_string(plan.groups_per_job) + ": jobs come and go whole");
+    throw BadInput("--max " + std::to_string(limits.most) + " is no multiple of the " +
+                   std::to_string(plan.groups_per_job) + " groups of a job: jobs come and go whole");
   }
   artifacts::create_folders(plan.data / "logs");
   artifacts::create_folders(plan.group_script().parent_path());

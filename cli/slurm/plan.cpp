@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMost = 10000;
+constexpr std::int64_t kMostOnNode = 1024;
 constexpr std::int64_t kDay_s = 86400;
 
 fs::path existing(const Arguments& arguments, const std::string& name, bool folder) {
@@ -47,13 +48,22 @@ void check_shared_job(const SlurmPlan& plan) {
   if (plan.nodes > 1 || plan.use_srun) {
     throw BadInput(text + " with --nodes above 1 or --launcher srun: groups share the GPUs of one node, by mpirun");
   }
-  if (plan.groups % plan.groups_per_job != 0 || plan.at_once % plan.groups_per_job != 0) {
-    throw BadInput(text + ": --groups and --at-once must be multiples of it");
+  for (const auto& [name, count] : {std::pair("groups", plan.groups), std::pair("at-once", plan.at_once)}) {
+    if (count % plan.groups_per_job == 0) continue;
+    throw BadInput("--" + std::string(name) + " " + std::to_string(count) + ": a job holds " +
+                   std::to_string(plan.groups_per_job) + " groups of " + std::to_string(plan.ranks_per_node) +
+                   " rank(s), and it must be a multiple of that; --ranks-per-node and --groups-per-job change it");
   }
   if (plan.gpus_per_node > 0 && plan.groups_per_job * plan.ranks_per_node > plan.gpus_per_node) {
     throw BadInput(text + " of " + std::to_string(plan.ranks_per_node) + " ranks are more than --gpus-per-node " +
                    std::to_string(plan.gpus_per_node));
   }
+}
+
+/// Groups of one GPU render the most videos an hour (docs/parallel.md), as `reelfarm up` has it.
+std::int64_t default_groups_per_job(const Arguments& arguments, const SlurmPlan& plan) {
+  if (plan.nodes > 1 || plan.use_srun) return 1;
+  return std::max<std::int64_t>(1, plan.gpus_per_node / arguments.integer("ranks-per-node", 1, 1, kMostOnNode));
 }
 
 void check_operands(const std::vector<std::string>& operands) {
@@ -100,20 +110,20 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   if (arguments.has("stage")) plan.stage = arguments.text("stage");
   if (!plan.stage.empty() && !plan.stage.is_absolute())
     throw BadInput("--stage must be an absolute path, on each node");
-  plan.groups_per_job = arguments.integer("groups-per-job", plan.groups_per_job, 1, 1024);
-  plan.groups = arguments.integer("groups", plan.groups_per_job, 1, kMost);
-  plan.at_once = arguments.integer("at-once", plan.at_once, 0, kMost);
-  plan.nodes = arguments.integer("nodes", plan.nodes, 1, kMost);
-  plan.gpus_per_node = arguments.integer("gpus-per-node", plan.gpus_per_node, 0, 1024);
-  plan.ranks_per_node =
-      arguments.integer("ranks-per-node", std::max<std::int64_t>(1, plan.gpus_per_node / plan.groups_per_job), 1, 1024);
-  plan.cpus_per_rank = arguments.integer("cpus-per-rank", plan.cpus_per_rank, 0, 1024);
-  plan.drain_s = arguments.integer("drain", plan.drain_s, 1, kDay_s);
-  plan.idle_exit_s = arguments.integer("idle-exit", plan.idle_exit_s, 0, 100 * kDay_s);
   const std::string launcher = arguments.text("launcher", "mpirun");
   if (launcher != "mpirun" && launcher != "srun")
     throw BadInput("--launcher '" + launcher + "': expected mpirun or srun");
   plan.use_srun = launcher == "srun";
+  plan.nodes = arguments.integer("nodes", plan.nodes, 1, kMost);
+  plan.gpus_per_node = arguments.integer("gpus-per-node", plan.gpus_per_node, 0, kMostOnNode);
+  plan.groups_per_job = arguments.integer("groups-per-job", default_groups_per_job(arguments, plan), 1, kMostOnNode);
+  plan.groups = arguments.integer("groups", plan.groups_per_job, 1, kMost);
+  plan.at_once = arguments.integer("at-once", plan.at_once, 0, kMost);
+  plan.ranks_per_node = arguments.integer(
+      "ranks-per-node", std::max<std::int64_t>(1, plan.gpus_per_node / plan.groups_per_job), 1, kMostOnNode);
+  plan.cpus_per_rank = arguments.integer("cpus-per-rank", plan.cpus_per_rank, 0, kMostOnNode);
+  plan.drain_s = arguments.integer("drain", plan.drain_s, 1, kDay_s);
+  plan.idle_exit_s = arguments.integer("idle-exit", plan.idle_exit_s, 0, 100 * kDay_s);
   if (!plan.container.empty() && (plan.nodes > 1 || plan.use_srun)) {
     throw BadInput(
         "--container with --nodes above 1 or --launcher srun: the MPI inside an image starts ranks on its own "

@@ -103,6 +103,21 @@ TEST_F(SlurmSubmit, DryRunPrintsWhatSbatchWouldGet) {
   EXPECT_FALSE(std::filesystem::exists(line_.path("data") / "slurm")) << "a dry run writes nothing";
 }
 
+TEST_F(SlurmSubmit, EachGpuOfAJobGetsAGroupUnlessToldOtherwise) {
+  const auto expect = [&](std::vector<std::string> words, const std::vector<std::string>& lines) {
+    words.insert(words.begin(), {"--dry-run", "--gpus-per-node", "8"});
+    const test::Ended ended = submit(words);
+    ASSERT_EQ(ended.code, 0) << ended.errors;
+    for (const std::string& line : lines) EXPECT_THAT(ended.output, HasSubstr(line + "\n"));
+  };
+  expect({}, {"#SBATCH --array=0-0", "#SBATCH --ntasks-per-node=8", "groups='8'", "ranks='1'"});
+  expect({"--groups", "16"}, {"#SBATCH --array=0-1", "groups='8'", "ranks='1'"});
+  expect({"--groups", "4", "--ranks-per-node", "8"}, {"#SBATCH --array=0-3", "groups='1'", "ranks='8'"});
+  expect({"--ranks-per-node", "2"}, {"#SBATCH --ntasks-per-node=8", "groups='4'", "ranks='2'"});
+  expect({"--nodes", "2"}, {"#SBATCH --ntasks-per-node=8", "groups='1'", "ranks='16'"});
+  expect({"--launcher", "srun"}, {"#SBATCH --ntasks-per-node=8", "groups='1'", "ranks='8'"});
+}
+
 TEST_F(SlurmSubmit, GroupsMayShareTheGpusOfAJob) {
   const test::Ended ended =
       submit({"--dry-run", "--groups", "16", "--at-once", "8", "--gpus-per-node", "8", "--groups-per-job", "4"});
@@ -133,7 +148,8 @@ TEST_F(SlurmSubmit, BadInputIsRefusedBeforeAnythingIsWritten) {
       {{"--listen", "0.0.0.0:8080"}, "needs a token"},
       {{"--listen", "8080", "--token-file", "/no/token"}, "is not there"},
       {{"--listen", "here"}, "here"},
-      {{"--groups-per-job", "8", "--groups", "12"}, "must be multiples"},
+      {{"--groups-per-job", "8", "--groups", "12"}, "--groups 12: a job holds 8 groups of 1 rank(s)"},
+      {{"--gpus-per-node", "8", "--groups", "16", "--at-once", "4"}, "--at-once 4: a job holds 8 groups"},
       {{"--groups-per-job", "2", "--nodes", "2"}, "--groups-per-job 2 with --nodes"},
       {{"--groups-per-job", "4", "--gpus-per-node", "8", "--ranks-per-node", "4"}, "more than --gpus-per-node 8"},
       {{"now"}, "stand behind '--'"},
@@ -152,7 +168,7 @@ TEST_F(SlurmSubmit, AutoscaleCountsWholeJobs) {
       line_.run({"slurm", "autoscale", "--once", "--data", line_.path("data").string(), "--bundle",
                  line_.path("weights of a model").string(), "--max", "12", "--groups-per-job", "8"});
   EXPECT_EQ(ended.code, 2);
-  EXPECT_THAT(ended.errors, HasSubstr("--max 12 is no multiple of --groups-per-job 8"));
+  EXPECT_THAT(ended.errors, HasSubstr("--max 12 is no multiple of the 8 groups of a job"));
 }
 
 TEST_F(SlurmSubmit, WithoutSlurmItSaysSo) {

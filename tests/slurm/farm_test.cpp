@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "tests/e2e/farm.hpp"
 #include "tests/slurm/cluster.hpp"
@@ -47,14 +48,24 @@ class SlurmFarm : public testing::Test {
   }
 
   /// Numbers of the jobs that submit printed, by "farm" and "groups".
-  std::map<std::string, std::string> submit(const std::string& options) const {
-    const e2e::Result result = e2e::shell("reelfarm slurm submit --data " + data_.string() +
-                                          " --device cpu --threads 1 --bundle " + kBundle.string() + " " + options);
+  std::map<std::string, std::string> submit(const std::string& options,
+                                            const std::string& threads = "--threads 1") const {
+    const e2e::Result result = e2e::shell("reelfarm slurm submit --data " + data_.string() + " --device cpu " +
+                                          threads + " --bundle " + kBundle.string() + " " + options);
     EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
     std::map<std::string, std::string> ids;
     std::istringstream lines(result.out);
     for (std::string what, id, rest; lines >> what >> id && std::getline(lines, rest);) ids[what] = id;
     return ids;
+  }
+
+  bool both_groups_idle() const {
+    return eventually([&] {
+      std::istringstream lines(reelfarm("groups").out);
+      int count = 0;
+      for (std::string line; std::getline(lines, line);) count += line.find(" idle ") != std::string::npos ? 1 : 0;
+      return count == 3;  // the stitcher is idle, too
+    });
   }
 
   /// As soon as a farm answers. Null when none does.
@@ -245,16 +256,21 @@ TEST_F(SlurmFarm, MpirunStartsRanksOnBothNodesAndSrunOnOne) {
   EXPECT_FALSE(fs::is_empty(folder_.path() / "local")) << "the weights were not staged";
 }
 
+TEST_F(SlurmFarm, GroupsThatShareAJobShareItsCores) {
+  submit("--groups 2 --groups-per-job 2 --ranks-per-node 1", "");
+  ASSERT_TRUE(both_groups_idle()) << reelfarm("groups").out;
+  const std::string share = " threads=" + std::to_string(std::max(1U, std::thread::hardware_concurrency() / 2)) + " ";
+  int found = 0;
+  for (const auto& entry : fs::directory_iterator(data_ / "logs")) {
+    const std::string text = content(entry.path());
+    for (std::size_t at = text.find(share); at != std::string::npos; at = text.find(share, at + 1)) ++found;
+  }
+  EXPECT_EQ(found, 2) << "groups with" << share;
+}
+
 TEST_F(SlurmFarm, GroupsThatShareAJobDrainAndComeBackTogether) {
   const auto ids = submit("--groups 2 --groups-per-job 2 --ranks-per-node 1");
-  const auto idle_groups = [&] {
-    std::istringstream lines(reelfarm("groups").out);
-    int count = 0;
-    for (std::string line; std::getline(lines, line);) count += line.find(" idle ") != std::string::npos ? 1 : 0;
-    return count;
-  };
-  // The stitcher is idle, too.
-  ASSERT_TRUE(eventually([&] { return idle_groups() == 3; })) << reelfarm("groups").out;
+  ASSERT_TRUE(both_groups_idle()) << reelfarm("groups").out;
   const std::vector<std::string> jobs = {ask(job_of(300))["job"], ask(job_of(300))["job"]};
   for (const std::string& job : jobs) ASSERT_TRUE(running(job, 0, 10)) << "a group each";
   cluster_->run("scancel --batch --signal=USR1 " + ids.at("groups") + "_0");
