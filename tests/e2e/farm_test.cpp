@@ -16,9 +16,9 @@ const fs::path kBundle = kReference / "latent_concat";
 const std::string kPhoto = (kReference / "photo.png").string();
 
 /// A video of four windows (17 frames each, one shared) from a real photograph.
-std::string long_job(int seed) {
-  return "enqueue --prompt 'A cat walks on the grass' --image " + kPhoto + " --frames 60 --steps 30 --seed " +
-         std::to_string(seed);
+std::string long_job(int seed, int steps = 30) {
+  return "enqueue --prompt 'A cat walks on the grass' --image " + kPhoto + " --frames 60 --steps " +
+         std::to_string(steps) + " --seed " + std::to_string(seed);
 }
 
 TEST(Farm, APhotographBecomesAVideoOfSeveralWindowsThatPlayersOpen) {
@@ -72,19 +72,22 @@ TEST(Farm, TheSameJobGivesTheSameBytesWhateverIsKilled) {
 
 TEST(Farm, AKilledWindowGoesOnAfterItsLastFinishedStepAndGivesTheSameBytes) {
   Farm farm(kBundle);
-  const nlohmann::json calm = farm.json(long_job(11) + " --wait");
-  const std::string job = farm.json(long_job(11))["job"];
+  // A window takes seconds: what was seen in its midst is still there when the kill comes.
+  constexpr int kSteps = 400;
+  const nlohmann::json calm = farm.json(long_job(11, kSteps) + " --wait");
+  const std::string job = farm.json(long_job(11, kSteps))["job"];
   int reached = 0;
   ASSERT_TRUE(eventually([&] {
     const nlohmann::json status = farm.status(job);
     if (status["windows"].size() != 4 || status["windows"][1]["state"] != "running") return false;
     reached = status["windows"][1]["step"];
-    return reached >= 5;
+    return reached >= 5 && reached < kSteps / 2;
   }));
   for (const pid_t pid : farm.processes("reelfarm-ranks")) ::kill(pid, SIGKILL);
   ASSERT_TRUE(eventually([&] { return farm.status(job)["state"] == "done"; })) << farm.status(job).dump();
   const nlohmann::json status = farm.status(job);
   EXPECT_EQ(status["windows"][0]["attempt"], 1) << "a window that was done was rendered again";
+  EXPECT_EQ(status["windows"][1]["attempt"], 2) << "the kill found nothing to disturb";
   EXPECT_EQ(content(status["output"].get<std::string>()) == content(calm["output"].get<std::string>()), true);
 
   const fs::path windows = farm.data() / "jobs" / job / "windows";

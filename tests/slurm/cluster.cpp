@@ -190,7 +190,10 @@ void SlurmCluster::fail_node(int node) {
 
 void SlurmCluster::restart_node(int node) {
   start_node(node);
-  run("scontrol update nodename=" + node_name(node) + " state=resume");
+  // ReturnToService=2: what made it down is forgotten when its slurmd registers.
+  const std::string state = "sinfo -h -n " + node_name(node) + " -p batch -o %t";
+  if (eventually([&] { return !e2e::shell(state).out.starts_with("down"); }, kStart)) return;
+  throw std::runtime_error(node_name(node) + " does not come back:\n" + e2e::shell("sinfo -N; sinfo -R").out);
 }
 
 void SlurmCluster::stop() {
