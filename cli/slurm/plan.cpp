@@ -1,6 +1,8 @@
 #include "cli/slurm/plan.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <sstream>
 #include <utility>
 
 #include "cli/errors.hpp"
@@ -66,6 +68,19 @@ std::int64_t default_groups_per_job(const Arguments& arguments, const SlurmPlan&
   return std::max<std::int64_t>(1, plan.gpus_per_node / arguments.integer("ranks-per-node", 1, 1, kMostOnNode));
 }
 
+/// What the ranks would refuse once their job runs; whether the mesh suits the weights, they know.
+void check_mesh(const std::string& mesh, std::int64_t ranks) {
+  if (mesh.empty()) return;
+  std::istringstream stream(mesh);
+  std::int64_t ulysses = 0;
+  std::int64_t ring = 0;
+  char cross = 0;
+  const bool read = stream >> ulysses >> cross >> ring && cross == 'x' && stream.peek() == EOF;
+  if (read && ulysses > 0 && ring > 0 && ranks % ulysses == 0 && ranks / ulysses == ring) return;
+  throw BadInput("--mesh " + mesh + " (ulysses x ring) is no mesh of the " + std::to_string(ranks) +
+                 " rank(s) of a group: --ranks-per-node says how many they are on a node");
+}
+
 void check_operands(const std::vector<std::string>& operands) {
   if (operands.empty() || operands.front().starts_with("-")) return;
   throw BadInput("unexpected '" + operands.front() + "': options of sbatch stand behind '--'");
@@ -121,6 +136,7 @@ SlurmPlan read_slurm_plan(const Arguments& arguments) {
   plan.at_once = arguments.integer("at-once", plan.at_once, 0, kMost);
   plan.ranks_per_node = arguments.integer(
       "ranks-per-node", std::max<std::int64_t>(1, plan.gpus_per_node / plan.groups_per_job), 1, kMostOnNode);
+  check_mesh(arguments.text("mesh"), plan.nodes * plan.ranks_per_node);
   plan.cpus_per_rank = arguments.integer("cpus-per-rank", plan.cpus_per_rank, 0, kMostOnNode);
   plan.drain_s = arguments.integer("drain", plan.drain_s, 1, kDay_s);
   plan.idle_exit_s = arguments.integer("idle-exit", plan.idle_exit_s, 0, 100 * kDay_s);

@@ -114,7 +114,7 @@ TEST_F(SlurmSubmit, EachGpuOfAJobGetsAGroupUnlessToldOtherwise) {
   expect({"--groups", "16"}, {"#SBATCH --array=0-1", "groups='8'", "ranks='1'"});
   expect({"--groups", "4", "--ranks-per-node", "8"}, {"#SBATCH --array=0-3", "groups='1'", "ranks='8'"});
   expect({"--ranks-per-node", "2"}, {"#SBATCH --ntasks-per-node=8", "groups='4'", "ranks='2'"});
-  expect({"--nodes", "2"}, {"#SBATCH --ntasks-per-node=8", "groups='1'", "ranks='16'"});
+  expect({"--nodes", "2", "--mesh", "8x2"}, {"#SBATCH --ntasks-per-node=8", "groups='1'", "ranks='16'"});
   expect({"--launcher", "srun"}, {"#SBATCH --ntasks-per-node=8", "groups='1'", "ranks='8'"});
 }
 
@@ -152,6 +152,8 @@ TEST_F(SlurmSubmit, BadInputIsRefusedBeforeAnythingIsWritten) {
       {{"--gpus-per-node", "8", "--groups", "16", "--at-once", "4"}, "--at-once 4: a job holds 8 groups"},
       {{"--groups-per-job", "2", "--nodes", "2"}, "--groups-per-job 2 with --nodes"},
       {{"--groups-per-job", "4", "--gpus-per-node", "8", "--ranks-per-node", "4"}, "more than --gpus-per-node 8"},
+      {{"--gpus-per-node", "8", "--mesh", "8x1"}, "no mesh of the 1 rank(s) of a group: --ranks-per-node"},
+      {{"--gpus-per-node", "8", "--ranks-per-node", "8", "--mesh", "8"}, "--mesh 8 (ulysses x ring)"},
       {{"now"}, "stand behind '--'"},
       {{"--container", "/no/image.sif"}, "is not there"},
   };
