@@ -158,7 +158,8 @@ void add_groups(const Facts& facts, const TaskRecord& task, std::vector<Reason>&
         reason.detail = group.fingerprint;
         break;
       case GroupBar::other_dtype:
-        reason.detail = group.dtype + ", and the job asks for " + facts.job.spec.required_dtype();
+        reason.detail = group.dtype;
+        reason.wanted = facts.job.spec.required_dtype();
         break;
       case GroupBar::busy:
         reason.detail = group.tasks.front();

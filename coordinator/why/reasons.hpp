@@ -42,6 +42,7 @@ struct Reason {
   std::string owner{};                             ///< group or stitcher
   std::string host{};
   std::string detail{};  ///< words of somebody else: an error, a note, a state, a path
+  std::string wanted{};  ///< what the job asks for where `detail` is what there is instead
   GroupBar bar = GroupBar::none;
   std::int64_t count = 0;     ///< crashes or failures so far, jobs that go first, tasks that wait, attempt, step
   std::int64_t limit = 0;     ///< of count; of jobs that go first: how many by their priority

@@ -82,7 +82,7 @@ std::string group(const Reason& reason, ServerTime now) {
       return who + "renders other bits: its fingerprint is " + one_line(reason.detail, 12) +
              ", and this job began with another";
     case GroupBar::other_dtype:
-      return who + "calculates in " + reason.detail;
+      return who + "calculates in " + reason.detail + ", and the job asks for " + reason.wanted;
     case GroupBar::blocklisted:
       return who + "is passed by for this job, whose windows crashed there too often";
     case GroupBar::starting:
@@ -251,6 +251,7 @@ nlohmann::json json_of(const Reason& reason, ServerTime now) {
   add("owner", reason.owner);
   add("host", reason.host);
   add("detail", reason.detail);
+  add("wanted", reason.wanted);
   if (reason.code == ReasonCode::group) document["bar"] = to_string(reason.bar);
   if (reason.count > 0 || reason.limit > 0) document["count"] = reason.count;
   if (reason.limit > 0) document["limit"] = reason.limit;

@@ -13,7 +13,7 @@ std::string_view to_string(ReasonCode code);
 std::string words_of(const Reason& reason, queue::ServerTime now);
 
 /// {"reason", "text"} and, where they are known, "task", "job", "owner", "host", "bar", "count", "limit", "detail",
-/// "since_ms", "until_ms".
+/// "wanted", "since_ms", "until_ms".
 nlohmann::json json_of(const Reason& reason, queue::ServerTime now);
 
 }  // namespace reelfarm::why

@@ -279,5 +279,16 @@ TEST_F(Why, TheJsonOfAReasonHasItsWordsAndItsNumbers) {
   EXPECT_FALSE(document.contains("bar"));
 }
 
+TEST(WhyWords, TheJsonOfAGroupOfAnotherDtypeHasBothByThemselves) {
+  Reason reason;
+  reason.code = ReasonCode::group;
+  reason.bar = GroupBar::other_dtype;
+  reason.detail = "bf16";
+  reason.wanted = "fp32";
+  const nlohmann::json document = json_of(reason, {});
+  EXPECT_EQ(document.at("detail"), "bf16");
+  EXPECT_EQ(document.at("wanted"), "fp32");
+}
+
 }  // namespace
 }  // namespace reelfarm::why
