@@ -103,7 +103,7 @@ def measure(options, groups, ranks, dtype, jobs):
                 begin = time.monotonic()
                 farm.run("enqueue", "--file", data / "queue.jsonl")
                 seconds, windows, of_video, videos = follow(farm, options, begin)
-            keep_trace(farm, options, f"{jobs}-on-{groups}x{ranks}-{dtype}", load)
+            keep_trace(farm, options, f"{jobs}-on-{groups}x{ranks}-{dtype}-{options.tiles}", load)
             report = farm.lines("report", "--since", f"{int(time.monotonic() - begin) + 60}s")[0]["windows"]
     # Cut off, what counts is the time of the last whole window: those under way are neither counted nor timed. Windows, not
     # frames: the first of a video has more of them than the others, and layouts differ in how many videos they begin.

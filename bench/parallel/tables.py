@@ -27,7 +27,8 @@ class Results:
     """What was measured on one kind of device at one size."""
 
     def __init__(self, records, device, size):
-        self.all = [record for record in records.find(device=device, size=size) if "error" not in record]
+        # Forwards have no tiles, and what was measured with the usual ones does not say so.
+        self.all = [{"plan": USUAL_TILES, **record} for record in records.find(device=device, size=size) if "error" not in record]
         self.failed = [record for record in records.find(device=device, size=size) if "error" in record]
 
     def of(self, what, **wanted):
@@ -49,7 +50,7 @@ class Results:
         if record is None:
             return None
         one = self.best(record["what"], frames=record["frames"], dtype=record["dtype"], ranks=1,
-                        plan=record.get("plan"))
+                        plan=record["plan"])
         # Ranks that each do the whole are that many forwards.
         work = record["ranks"] if record.get("mesh") == "alone" else 1
         return one and work * one["seconds"] / record["seconds"]
@@ -58,10 +59,6 @@ class Results:
 def beyond(times, ranks):
     """The share of a forward over so many ranks that a perfect split would not take: exchanges that nothing hides, above all."""
     return "" if times is None else f"{100 * (1 - times / ranks):.1f} %"
-
-
-def tiles_of(record):
-    return record.get("plan", USUAL_TILES)
 
 
 def exchanges_of(record):
@@ -99,7 +96,7 @@ def print_steps(results, size):
             figure(results.times(record))] for record in results.of("decode")])
     table("A clip: image and prompt to 8-bit frames in host memory, 4 steps",
           ["frames", "type", "tiles", "ranks", "all", "times", "encoders", "steps", "decode", "peak of tensors, rank 0"],
-          [[str(record["frames"]), record["dtype"], tiles_of(record), str(record["ranks"]), figure(record["seconds"], 2, " s"),
+          [[str(record["frames"]), record["dtype"], record["plan"], str(record["ranks"]), figure(record["seconds"], 2, " s"),
             figure(results.times(record)), *(figure(record[name]) for name in ("encoders", "steps", "decode")),
             figure(record["peak_gib"], 1, " GiB")] for record in results.of("clip")])
 
@@ -112,11 +109,12 @@ def print_strong_scaling(results, size):
     rows = []
     for length in frames:
         for count in ranks:
-            best = [results.best(what, frames=length, ranks=count, **({"dtype": dtype} if dtype else {})) for what, dtype in columns]
+            best = [results.best(what, frames=length, ranks=count, plan=USUAL_TILES, **({"dtype": dtype} if dtype else {}))
+                    for what, dtype in columns]
             rows.append([str(length), str(count), *(figure(results.times(record)) for record in best),
                          figure(predicted(size, length, "bf16", count)[1]), figure(AIM.get(count)),
                          *(figure(known.get(count)) for known in KNOWN.values())])
-    table(f"Times as fast as one (the best mesh); the aim of a clip is {CLIP_AIM}",
+    table(f"Times as fast as one (the best mesh, tiles {USUAL_TILES}); the aim of a clip is {CLIP_AIM}",
           ["frames", "ranks", *(f"{what} {dtype or ''}".strip() for what, dtype in columns), "model, forward bf16", "aim", *KNOWN],
           rows)
 
@@ -129,7 +127,7 @@ def shares(record, name):
 def print_video(results):
     table(f"One video by one group, from `reelfarm enqueue` to its .mp4; the aim is {VIDEO_AIM}",
           ["frames", "type", "tiles", "ranks", "all", "times", "a window (median)", "GPU idle (NVML)", "once it is busy"],
-          [[str(record["frames"]), record["dtype"], tiles_of(record), str(record["ranks"]),
+          [[str(record["frames"]), record["dtype"], record["plan"], str(record["ranks"]),
             figure(record["seconds"], 1, " s") + ("" if record["whole"] else ", cut off"),
             figure(results.times(record)) if record["whole"] else "", figure(record["report"]["median_seconds"], 1, " s"),
             *(shares(record, name) for name in ("gpu_idle", "gpu_waits"))] for record in results.of("video")])
@@ -139,16 +137,18 @@ def print_farm(results):
     records = results.of("farm")
     table("Farm: videos through `reelfarm up`",
           ["type", "tiles", "groups x ranks", "queue", "seconds", "videos an hour", "first video", "GPU idle (NVML)", "once it is busy", "frames a minute (reelfarm report)"],
-          [[record["dtype"], tiles_of(record), f"{record['groups']} x {record['ranks']}", f"{record['jobs']} of {record['frames']} frames"
+          [[record["dtype"], record["plan"], f"{record['groups']} x {record['ranks']}", f"{record['jobs']} of {record['frames']} frames"
             + ("" if record["whole"] else f", cut off after {record['seconds']:.0f} s"), figure(record["seconds"], 0),
             figure(record["videos_per_hour"]), figure(record["first_video"], 0, " s"),
             *(shares(record, name) for name in ("gpu_idle", "gpu_waits")),
             figure(record["report"]["frames_per_minute"], 1)] for record in records])
-    for key in sorted({(record["dtype"], record["groups"] * record["ranks"], record["jobs"], record["frames"], tiles_of(record))
-                       for record in records}):
-        dtype, gpus, jobs, frames, tiles = key
-        rivals = sorted((record for record in records if (record["dtype"], record["groups"] * record["ranks"], record["jobs"],
-                                                          record["frames"], tiles_of(record)) == key), key=lambda one: -one["videos_per_hour"])
+
+    def queue_of(record):
+        return record["dtype"], record["groups"] * record["ranks"], record["jobs"], record["frames"], record["plan"]
+
+    for queue in sorted(set(map(queue_of, records))):
+        dtype, gpus, jobs, frames, tiles = queue
+        rivals = sorted((record for record in records if queue_of(record) == queue), key=lambda one: -one["videos_per_hour"])
         if len(rivals) < 2:
             continue
         best, worst = rivals[0], rivals[-1]
